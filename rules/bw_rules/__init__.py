@@ -1,0 +1,1 @@
+"""Turn one tenants.yaml into Prometheus alerting rules and Alertmanager routing."""
