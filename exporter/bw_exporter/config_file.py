@@ -1,0 +1,123 @@
+"""The shape of tenants.yaml, key by key; the configuration reference is made from these models."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+RESERVED_LABELS = frozenset(
+    {"alertname", "currency", "detector", "instance", "job", "severity", "tenant", "threshold_profile"}
+)
+"""Labels that the rules set themselves; a tenant's own labels may not hide them."""
+
+Mode = Literal["live", "test"]
+RevenueBasis = Literal["charge", "payment_intent", "invoice"]
+
+_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+
+def _path_token(token: str) -> str:
+    if not _PATH_TOKEN.fullmatch(token):
+        raise PydanticCustomError(
+            "path_token", "must be 16 to 128 letters, digits, `_` or `-`; `openssl rand -hex 16` makes one"
+        )
+    return token
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    for name, value in labels.items():
+        if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+            raise PydanticCustomError(
+                "label",
+                "a label's name is letters, digits and `_`, not beginning with a digit or `__`; rename it",
+            )
+        if name in RESERVED_LABELS:
+            raise PydanticCustomError(
+                "label", "the rules set the label {name} themselves; rename yours", {"name": name}
+            )
+        if "{{" in value:
+            raise PydanticCustomError("label", "a label's value may not hold `{{`; it would be a template")
+    return labels
+
+
+def _nothing_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+class Section(BaseModel):
+    """A mapping of the file; keys it does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RateLimitSection(Section):
+    """Validly signed events that one tenant may send."""
+
+    rate: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Events per second that are let through for long; 0 means no limit.", examples=[500]
+    )
+    burst: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Events that may come at once before the rate holds.", examples=[5000]
+    )
+
+
+class Common(Section):
+    """Keys that may stand in `defaults` and in each tenant, where they win."""
+
+    mode: Mode | None = Field(
+        None,
+        description="Events of the other Stripe mode are ignored and counted.",
+        examples=["live"],
+    )
+    rate_limit: Annotated[RateLimitSection, BeforeValidator(_nothing_is_empty)] = Field(
+        RateLimitSection(), description="Limit on validly signed events; either key may be given alone."
+    )
+    revenue_basis: RevenueBasis | None = Field(
+        None,
+        description="What counts as revenue; never a sum of them.",
+        examples=["charge"],
+    )
+    detectors: Any = Field(None, description="Thresholds by detector, merged key by key; see below.")
+    notify: Any = Field(
+        None, description="Names of receivers; a tenant's list replaces that of the defaults.", examples=[[]]
+    )
+    labels: Annotated[dict[str, str], BeforeValidator(_nothing_is_empty), AfterValidator(_labels)] = Field(
+        {}, description="Static labels on the alerts; a tenant's are added to those of the defaults."
+    )
+
+
+class Defaults(Common):
+    """What every tenant has that says nothing else."""
+
+
+class TenantEntry(Common):
+    """One Stripe account, or one mode of it."""
+
+    name: str | None = Field(None, description="Name that people read.", examples=["the tenant's id"])
+    webhook_secret_file: Any = Field(
+        None, description="File with the signing secret; a list while rolling it."
+    )
+    webhook_secret_env: Any = Field(
+        None, description="Environment variable with the signing secret; or a list."
+    )
+    webhook_secret: Any = Field(None, description="The signing secret itself, `whsec_…`; or a list.")
+    path_token: Annotated[str, AfterValidator(_path_token)] | None = Field(
+        None, description="Unguessable last part of the webhook's URL, instead of the tenant's id."
+    )
+
+
+class WatchdogSection(Section):
+    """Where alerts about the watchdog itself go."""
+
+    notify: Any = Field(
+        None,
+        description="Receivers of alerts about the exporter itself and of tenants that name none.",
+        examples=["receivers no tenant names, else all"],
+    )
+    heartbeat: str | None = Field(
+        None, description="Receiver that BillingWatchdog, which always fires, is sent to each minute."
+    )

@@ -1,0 +1,124 @@
+"""From a mistake in tenants.yaml to one line that tells the way out."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from bw_exporter.errors import ConfigError, Problem
+from bw_exporter.yaml_strict import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+    from bw_exporter.yaml_strict import Document
+
+Path = tuple[object, ...]
+
+_WANTED = {
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "string_type": "must be text; put it in quotes",
+    "dict_type": "must be a mapping: `key: value` lines below it",
+    "model_type": "must be a mapping: `key: value` lines below it",
+    "list_type": "must be a list: [one, two]",
+    "tuple_type": "must be a list: [one, two]",
+}
+
+
+class Problems:
+    """Gathers the mistakes of one document; `raise_any` reports them all, in file order."""
+
+    def __init__(self, document: Document) -> None:
+        """Places in messages come from `document`."""
+        self._document = document
+        self._found: dict[tuple[Path, str], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, path: Path, message: str) -> None:
+        """Note one mistake at `path`; the same one twice is one."""
+        self._found[path, message] = None
+
+    def add_invalid(self, path: Path, error: ValidationError, model: type[BaseModel]) -> None:
+        """Note every mistake pydantic found in the mapping at `path`, read as `model`."""
+        self.add_errors(path, error.errors(include_url=False), model)
+
+    def add_errors(self, path: Path, errors: Iterable[ErrorDetails], model: type[BaseModel]) -> None:
+        """Note the given ones of pydantic's errors."""
+        for one in errors:
+            location = one["loc"]
+            fields = _keys(model, location[:-1])
+            self.add(
+                (*path, *location), _message(one["type"], one["msg"], one.get("ctx", {}), location, fields)
+            )
+
+    def raise_any(self) -> None:
+        """Raise ConfigError if anything was noted."""
+        if not self._found:
+            return
+        placed = sorted(
+            ((self._document.place(path), path, message) for path, message in self._found),
+            key=lambda item: item[0],
+        )
+        raise ConfigError(
+            self._document.source,
+            tuple(
+                Problem(dotted(path) or "file", f"{message} (line {line})")
+                for (line, _), path, message in placed
+            ),
+        )
+
+
+def dotted(path: Path) -> str:
+    """Return the path as people write it, without any secret that stood where a key belongs."""
+    return ".".join(redacted(str(part)) for part in path)
+
+
+def nearest(name: object, names: Iterable[str], otherwise: str) -> str:
+    """Return `did you mean x?` where one of `names` is close to `name`, else `otherwise`."""
+    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
+def unknown(name: object, names: Iterable[str], what: str = "key") -> str:
+    """Return the message for a key that does not exist here."""
+    names = list(names)
+    return f"unknown {what}; " + nearest(name, names, f"those here are {', '.join(names)}")
+
+
+def _message(kind: str, text: str, context: dict[str, Any], path: Path, fields: list[str]) -> str:
+    if kind == "extra_forbidden":
+        return unknown(path[-1], fields)
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == "literal_error":
+        return f"must be {context['expected'].replace(chr(39), '')}"
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']}"
+    return _WANTED.get(kind, text)
+
+
+def _keys(model: type[BaseModel], path: Path) -> list[str]:
+    """Names of the fields that the mapping at `path` below `model` may have."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = (
+            next((a for a in _arguments(field.annotation) if hasattr(a, "model_fields")), None)
+            if field
+            else None
+        )
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _arguments(annotation: object) -> tuple[object, ...]:
+    return (annotation, *getattr(annotation, "__args__", ()))

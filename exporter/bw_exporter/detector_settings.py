@@ -1,0 +1,83 @@
+"""Thresholds in force: a tenant's over those of `defaults` over the detectors' own, key by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from bw_exporter.config_problems import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bw_exporter.config_problems import Path, Problems
+
+_MAPPING = "must be a mapping: `key: value` lines below it"
+
+
+class DetectorSettings:
+    """Merges and validates `detectors:` sections; equal results are the same object."""
+
+    def __init__(self, models: Mapping[str, type[BaseModel]], section: object, problems: Problems) -> None:
+        """`section` is `defaults.detectors`; mistakes in it are noted once, not again for each tenant."""
+        self._models = models
+        self._problems = problems
+        self._shared: dict[object, Any] = {}
+        self._given = self._sections(section, ("defaults", "detectors"))
+        self._unusable: set[str] = set()
+        self.defaults: dict[str, BaseModel] = {}
+        for name, model in models.items():
+            thresholds = self._valid(name, {}, ("defaults", "detectors", name))
+            if thresholds is None:
+                self._unusable.add(name)
+            self.defaults[name] = thresholds or self._share(model())
+
+    def merged(self, section: object, path: Path) -> Mapping[str, BaseModel]:
+        """Return the thresholds by detector of a tenant whose `detectors:` is `section`."""
+        own = self._sections(section, (*path, "detectors"))
+        if not own:
+            return self.defaults
+        found = dict(self.defaults)
+        for name, values in own.items():
+            found[name] = self._valid(name, values, (*path, "detectors", name)) or found[name]
+        key = tuple(id(found[name]) for name in self._models)
+        shared: dict[str, BaseModel] = self._shared.setdefault(key, found)
+        return shared
+
+    def _sections(self, section: object, path: Path) -> dict[str, dict[str, Any]]:
+        """Return the usable part of a `detectors:` mapping."""
+        if section is None:
+            return {}
+        if not isinstance(section, dict):
+            self._problems.add(path, _MAPPING)
+            return {}
+        found = {}
+        for name, values in section.items():
+            if name not in self._models:
+                self._problems.add((*path, name), unknown(name, self._models, "detector"))
+            elif values is not None and not isinstance(values, dict):
+                self._problems.add((*path, name), _MAPPING)
+            else:
+                found[name] = values or {}
+        return found
+
+    def _valid(self, name: str, values: dict[str, Any], path: Path) -> BaseModel | None:
+        """Validate `values` over the defaults; what is wrong in the defaults alone is not said again."""
+        inherited = self._given.get(name, {})
+        is_default = path[0] == "defaults"
+        try:
+            return self._share(self._models[name].model_validate({**inherited, **values}))
+        except ValidationError as error:
+            mine = [
+                one
+                for one in error.errors(include_url=False)
+                if is_default or (one["loc"][0] in values if one["loc"] else name not in self._unusable)
+            ]
+            if mine:
+                self._problems.add_errors(path, mine, self._models[name])
+            return None
+
+    def _share(self, thresholds: BaseModel) -> BaseModel:
+        shared: BaseModel = self._shared.setdefault(thresholds, thresholds)
+        return shared

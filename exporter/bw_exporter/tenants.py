@@ -1,0 +1,227 @@
+"""tenants.yaml -> frozen Tenants: what the exporter, the rules and the routing all start from."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bw_exporter import yaml_strict
+from bw_exporter.config_file import Common, Defaults, TenantEntry, WatchdogSection
+from bw_exporter.config_problems import Problems, unknown
+from bw_exporter.detector_settings import DetectorSettings
+from bw_exporter.receivers import Receiver, check_notify, read_receivers
+from bw_exporter.webhook_secrets import SecretReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_TOP_LEVEL = ("defaults", "tenants", "receivers", "watchdog")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Validly signed events per second, and how many may come at once; rate 0 means no limit."""
+
+    rate: int = 500
+    burst: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One tenant with every default filled in. Equal thresholds, labels and lists are shared objects."""
+
+    id: str
+    name: str
+    mode: Literal["live", "test"]
+    path: str
+    secrets: tuple[str, ...] = field(repr=False)
+    rate_limit: RateLimit
+    revenue_basis: Literal["charge", "payment_intent", "invoice"]
+    detectors: Mapping[str, Any]
+    notify: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """Receivers of alerts about the watchdog itself; None where the file leaves it to the defaults."""
+
+    notify: tuple[str, ...] | None = None
+    heartbeat: str | None = None
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal."""
+
+    all: tuple[Tenant, ...]
+    receivers: Mapping[str, Receiver]
+    source: str
+    watchdog: Watchdog = Watchdog()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Tenant]:
+        """Tenants by id."""
+        return {tenant.id: tenant for tenant in self.all}
+
+    @cached_property
+    def by_path(self) -> Mapping[str, Tenant]:
+        """Tenants by the last segment of their webhook URL."""
+        return {tenant.path: tenant for tenant in self.all}
+
+
+def load(
+    path: str,
+    *,
+    detectors: Mapping[str, type[BaseModel]],
+    read_secrets: bool = True,
+    environ: Mapping[str, str] = os.environ,
+) -> Tenants:
+    """Read and check a tenants.yaml.
+
+    `detectors` are the threshold models by detector name. With `read_secrets=False` neither secret files
+    nor `environ` are touched and `Tenant.secrets` is empty. Relative secret files are looked for beside the
+    file. Raises ConfigError with every problem, in file order.
+    """
+    document = yaml_strict.load(path)
+    problems = Problems(document)
+    if not isinstance(document.value, dict):
+        problems.add((), "must be a mapping with `tenants:` in it; see the configuration reference")
+        problems.raise_any()
+    top: dict[str, Any] = document.value
+    for key in top:
+        if key not in _TOP_LEVEL:
+            problems.add((key,), unknown(key, _TOP_LEVEL))
+    secrets = SecretReader(Path(path).parent, environ, read=read_secrets)
+    reader = _Reader(top, problems, secrets, detectors)
+    tenants = reader.tenants(top.get("tenants"))
+    watchdog = reader.watchdog(top.get("watchdog"))
+    problems.raise_any()
+    return Tenants(
+        tuple(sorted(tenants, key=lambda tenant: tenant.id)),
+        reader.receivers,
+        path,
+        watchdog,
+        reader.settings.defaults,
+    )
+
+
+class _Reader:
+    """Turns entries of one file into tenants, sharing equal parts between them."""
+
+    def __init__(
+        self,
+        top: Mapping[str, Any],
+        problems: Problems,
+        secrets: SecretReader,
+        detectors: Mapping[str, type[BaseModel]],
+    ) -> None:
+        self._problems = problems
+        self._secrets = secrets
+        self._shared: dict[object, Any] = {}
+        self.receivers = read_receivers(top.get("receivers"), problems)
+        named = top.get("receivers")
+        self._receiver_names: dict[str, Any] = named if isinstance(named, dict) else {}
+        raw = top.get("defaults")
+        self._defaults = self._validated(Defaults, {} if raw is None else raw, ("defaults",)) or Defaults()
+        defaults = raw if isinstance(raw, dict) else {}
+        self._default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
+        self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems)
+        self._default_limit = self._rate_limit(self._defaults, RateLimit(), ("defaults",))
+
+    def tenants(self, section: object) -> list[Tenant]:
+        if not section:
+            self._problems.add(
+                ("tenants",), "there are none; add one: `tenants: {prod: {webhook_secret_file: …}}`"
+            )
+            return []
+        if not isinstance(section, dict):
+            self._problems.add(("tenants",), "must be a mapping from a tenant's id to its settings")
+            return []
+        found = [tenant for key, entry in section.items() if (tenant := self._tenant(key, entry))]
+        owner: dict[str, Tenant] = {}
+        for tenant in found:
+            if (first := owner.setdefault(tenant.path, tenant)) is not tenant:
+                at = (first if first.path != first.id else tenant).id
+                other = tenant.id if at == first.id else first.id
+                self._problems.add(
+                    ("tenants", at, "path_token"),
+                    f"is the webhook path of tenant {other} too; make a new one",
+                )
+        return found
+
+    def watchdog(self, section: object) -> Watchdog:
+        if section is None:
+            return Watchdog()
+        valid = self._validated(WatchdogSection, section, ("watchdog",))
+        if valid is None or not isinstance(section, dict):
+            return Watchdog()
+        if valid.heartbeat is not None:
+            check_notify([valid.heartbeat], self._receiver_names, ("watchdog", "heartbeat"), self._problems)
+        notify = None if valid.notify is None else self._notify(valid.notify, ("watchdog", "notify"))
+        return Watchdog(notify, valid.heartbeat)
+
+    def _tenant(self, key: str, entry: object) -> Tenant | None:
+        path = ("tenants", key)
+        if not _TENANT_ID.fullmatch(key):
+            self._problems.add(
+                path,
+                "a tenant's id is at most 63 of a-z, 0-9, `_` and `-`, not `_` or `-` first; rename it",
+            )
+        entry = {} if entry is None else entry
+        if not isinstance(entry, dict):
+            self._problems.add(path, "must be a mapping: `key: value` lines below it")
+            return None
+        valid = self._validated(TenantEntry, entry, path)
+        secrets = self._secrets.secrets(entry, path, self._problems)
+        detectors = self.settings.merged(entry.get("detectors"), path)
+        own = entry.get("notify")
+        notify = self._default_notify if own is None else self._notify(own, (*path, "notify"))
+        if valid is None:
+            return None
+        defaults = self._defaults
+        labels = {**defaults.labels, **valid.labels}
+        return Tenant(
+            id=key,
+            name=valid.name or key,
+            mode=valid.mode or defaults.mode or "live",
+            path=valid.path_token or key,
+            secrets=secrets,
+            rate_limit=self._rate_limit(valid, self._default_limit, path),
+            revenue_basis=valid.revenue_basis or defaults.revenue_basis or "charge",
+            detectors=detectors,
+            notify=self._shared.setdefault(notify, notify),
+            labels=self._shared.setdefault(tuple(sorted(labels.items())), labels),
+        )
+
+    def _validated(self, model: type[_Model], entry: object, path: tuple[object, ...]) -> _Model | None:
+        try:
+            return model.model_validate(entry)
+        except ValidationError as error:
+            self._problems.add_invalid(path, error, model)
+            return None
+
+    def _notify(self, names: object, path: tuple[object, ...]) -> tuple[str, ...]:
+        return check_notify(names, self._receiver_names, path, self._problems)
+
+    def _rate_limit(self, entry: Common, default: RateLimit, path: tuple[object, ...]) -> RateLimit:
+        own = entry.rate_limit
+        limit = RateLimit(
+            default.rate if own.rate is None else own.rate, default.burst if own.burst is None else own.burst
+        )
+        if limit.rate and not limit.burst:
+            self._problems.add(
+                (*path, "rate_limit", "burst"),
+                "must be at least 1 where there is a rate; rate: 0 means no limit",
+            )
+        shared: RateLimit = self._shared.setdefault(limit, limit)
+        return shared

@@ -1,0 +1,173 @@
+"""YAML read so that nothing changes its meaning on the way: the traps of YAML 1.1 are errors with a line.
+
+PyYAML lets duplicate keys pass, reads `no:` as False and `12:30` as 750. Here keys are strings or errors,
+numbers with a fraction are Decimal, and every value remembers where in the file it stood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from bw_exporter.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Value = Any
+"""What YAML may hold: mappings, lists, str, int, Decimal, bool, None, dates."""
+
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_MERGE = f"{_TAG}merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value and the places of its parts."""
+
+    source: str
+    value: Value
+    root: yaml.Node | None = field(repr=False, compare=False)
+
+    def place(self, path: Sequence[object]) -> tuple[int, int]:
+        """Return (line, column), from 1, of the key at `path` or of the deepest parent the file has of it."""
+        node, mark = self.root, self.root.start_mark if self.root else None
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                break
+            mark, node = found
+        return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def load(path: str) -> Document:
+    """Read one YAML file. Raises ConfigError with every problem that can be told apart."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(path, (Problem("file", f"cannot be read ({reason}); give its path"),)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, (Problem("file", "is not UTF-8 text; save it as UTF-8"),)) from error
+    loader = _LOADER(text)
+    try:
+        root = loader.get_single_node()
+        walk = _Walk(loader)
+        value = walk.value(root, "") if root is not None else None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = Problem(f"line {line}", f"is no YAML: {error.problem or 'cannot be parsed'}; correct it")
+        raise ConfigError(path, (problem,)) from None
+    except yaml.YAMLError:
+        problem = Problem("file", "is no YAML: it holds characters YAML forbids; remove them")
+        raise ConfigError(path, (problem,)) from None
+    except RecursionError:
+        raise ConfigError(path, (Problem("file", "is nested too deeply; flatten it"),)) from None
+    finally:
+        loader.dispose()
+    if walk.problems:
+        raise ConfigError(path, tuple(walk.problems))
+    return Document(path, value, root)
+
+
+def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in reversed(node.value):
+            if key.value == part:
+                return key.start_mark, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark, node.value[part]
+    return None
+
+
+class _Walk:
+    """Turns nodes into values and gathers problems; aliases of one node become one object."""
+
+    def __init__(self, loader: yaml.SafeLoader) -> None:
+        self.problems: list[Problem] = []
+        self._loader = loader
+        self._done: dict[int, Value] = {}
+        self._open: set[int] = set()
+
+    def value(self, node: yaml.Node, path: str) -> Value:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        identity = id(node)
+        if identity in self._done:
+            return self._done[identity]
+        if identity in self._open:
+            self._problem(node, path, "an anchor may not contain itself; write the value out")
+            return None
+        self._open.add(identity)
+        if isinstance(node, yaml.MappingNode):
+            result: Value = self._mapping(node, path)
+        else:
+            result = [self.value(item, f"{path}.{n}") for n, item in enumerate(node.value)]
+        self._open.discard(identity)
+        self._done[identity] = result
+        return result
+
+    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            self._check_key(key, path, seen)
+        if any(key.tag == _MERGE for key, _ in node.value):
+            self._loader.flatten_mapping(node)
+        return {
+            key.value: self.value(value, f"{path}.{key.value}" if path else key.value)
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode)
+        }
+
+    def _check_key(self, key: yaml.Node, path: str, seen: dict[str, int]) -> None:
+        if key.tag == _MERGE:
+            return
+        if not isinstance(key, yaml.ScalarNode):
+            self._problem(key, path, "a key must be plain text")
+            return
+        if key.tag != f"{_TAG}str":
+            kind = key.tag.removeprefix(_TAG)
+            meant = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing"}
+            read = meant.get(kind, f"a {kind}")
+            text = redacted(key.value)
+            self._problem(key, path, f'YAML reads the key {text} as {read}; write it in quotes: "{text}"')
+        if key.value in seen:
+            first = seen[key.value]
+            text = redacted(key.value)
+            self._problem(key, path, f"the key {text} stands here twice (first on line {first}); keep one")
+        seen.setdefault(key.value, key.start_mark.line + 1)
+
+    def _scalar(self, node: yaml.ScalarNode, path: str) -> Value:
+        tag = node.tag
+        if tag == f"{_TAG}str":
+            return node.value
+        if tag == f"{_TAG}float":
+            try:
+                return Decimal(node.value.replace("_", ""))
+            except InvalidOperation:
+                self._problem(node, path, "is no plain decimal number; write it as 2.5, or in quotes if text")
+                return None
+        digits = node.value.lstrip("+-")
+        if tag == f"{_TAG}int" and (":" in digits or (len(digits) > 1 and digits[0] == "0")):
+            self._problem(node, path, "YAML 1.1 reads this as another number than it looks; put it in quotes")
+            return None
+        try:
+            return self._loader.construct_object(node)
+        except ValueError:
+            self._problem(node, path, "YAML cannot read this value; put it in quotes")
+            return None
+
+    def _problem(self, node: yaml.Node, path: str, message: str) -> None:
+        where = f"line {node.start_mark.line + 1}"
+        self.problems.append(Problem(f"{redacted(path)}, {where}" if path else where, message))
+
+
+def redacted(text: str) -> str:
+    """Return `text` fit for an error message: whatever follows `whsec_` in it is left out."""
+    head, found, _ = text.partition("whsec_")
+    return f"{head}whsec_…" if found else text

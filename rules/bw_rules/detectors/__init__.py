@@ -1,0 +1,19 @@
+"""The detectors, found by listing this package: a new file is a new detector, and nothing else changes."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bw_rules.thresholds import Base
+
+NAMES: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+THRESHOLDS: Mapping[str, type[Base]] = {
+    name: import_module(f"{__name__}.{name}").Thresholds for name in NAMES
+}
+"""The threshold model of each detector, by its name in tenants.yaml."""
