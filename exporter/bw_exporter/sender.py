@@ -1,0 +1,204 @@
+"""Sign events and post them as Stripe does; the `send` command."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import secrets
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from bw_exporter.errors import BillingWatchError
+from bw_exporter.tenants import Tenant, Tenants
+
+TIMEOUT_SECONDS = 30.0
+"""How long to wait for an answer; Stripe publishes no figure, 20 to 30 s have been reported."""
+
+_ANSWER_CHARACTERS = 300
+
+
+class UndeliverableError(BillingWatchError):
+    """An event could not be posted at all; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the exporter said: HTTP status, the body as one line, and Retry-After in seconds (0: none)."""
+
+    status: int
+    text: str
+    retry_after_seconds: int = 0
+
+
+def sign(body: bytes, secret: str, at: int) -> str:
+    """Return the Stripe-Signature header of `body`, signed with an endpoint's secret at a Unix time.
+
+    The scheme is HMAC-SHA256 over `t.body` (docs.stripe.com/webhooks, "Verify manually").
+    """
+    digest = hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+class Connection:
+    """A connection to one host, kept alive between posts and opened again when it was lost."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Take scheme, host and port from `url`; nothing is opened before the first post."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            msg = f"{url!r} is no address to post to; give one such as http://127.0.0.1:8000"
+            raise UndeliverableError(msg)
+        opener = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._url = url
+        self._http = opener(parts.hostname, parts.port, timeout=timeout_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def post(self, path: str, body: bytes, signature: str) -> Answer:
+        """Post one event; raise UndeliverableError when no answer came."""
+        reused = self._http.sock is not None
+        try:
+            return self._post(path, body, signature)
+        except (ConnectionError, http.client.HTTPException) as error:
+            self.close()
+            if not reused:
+                raise self._unreachable(error) from error
+        except OSError as error:
+            self.close()
+            raise self._unreachable(error) from error
+        try:
+            return self._post(path, body, signature)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._unreachable(error) from error
+
+    def _post(self, path: str, body: bytes, signature: str) -> Answer:
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": signature,
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        }
+        self._http.request("POST", path, body=body, headers=headers)
+        response = self._http.getresponse()
+        text = response.read().decode(errors="replace")
+        after = response.headers.get("Retry-After", "")
+        return Answer(
+            response.status,
+            " ".join(text.split())[:_ANSWER_CHARACTERS],
+            int(after) if after.isascii() and after.isdigit() else 0,
+        )
+
+    def _unreachable(self, error: Exception) -> UndeliverableError:
+        reason = (
+            "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        )
+        return UndeliverableError(
+            f"{self._url} cannot be reached ({reason}); is `bw-exporter serve` running there?"
+        )
+
+    def close(self) -> None:
+        """Close the connection; the next post opens a new one."""
+        with suppress(OSError):
+            self._http.close()
+
+
+def post(url: str, body: bytes, signature: str, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[int, str]:
+    """Post one event on a connection of its own; return HTTP status and answer."""
+    with Connection(url, timeout_seconds=timeout_seconds) as connection:
+        answer = connection.post(urlsplit(url).path or "/", body, signature)
+    return answer.status, answer.text
+
+
+def webhook_path(url: str, tenant: Tenant) -> str:
+    """Return the path to post to: that of `url`, with the tenant's own put behind a bare host or folder."""
+    path = urlsplit(url).path
+    return f"{path.rstrip('/')}/webhooks/{tenant.path}" if path.endswith("/") or not path else path
+
+
+def tenant_of(tenants: Tenants, tenant_id: str) -> Tenant:
+    """Return the tenant of that id, or raise an error that lists those there are."""
+    if tenant_id in tenants.by_id:
+        return tenants.by_id[tenant_id]
+    known = ", ".join(tenants.by_id) or "none"
+    raise BillingWatchError(f"{tenants.source} has no tenant {tenant_id!r}; it has: {known}")
+
+
+def refreshed(body: bytes, now: int) -> bytes:
+    """Return an event again as a new one: with an id of its own, made `now`; its object is left as it is.
+
+    Raise BillingWatchError where the body is no event.
+    """
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise BillingWatchError(f"--fresh needs an event, and this is no JSON ({error})") from error
+    if not isinstance(event, dict) or "type" not in event:
+        raise BillingWatchError("--fresh needs an event, and this is JSON without a type")
+    thin = isinstance(event.get("created"), str)
+    created = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") if thin else now
+    fresh = {**event, "id": f"evt_{secrets.token_hex(12)}", "created": created}
+    return json.dumps(fresh, indent=2, ensure_ascii=False).encode()
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `send` that are its own; --config.file is the command line's."""
+    parser.add_argument("--tenant", required=True, metavar="T", help="whose secret and address to use")
+    parser.add_argument(
+        "--url",
+        default="http://127.0.0.1:8000",
+        help="the exporter's public address; a bare host gets /webhooks/<tenant> (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="give each event a new id and the present as its time, so that an old file counts as new",
+    )
+    parser.add_argument("files", nargs="+", metavar="EVENT.json", help="an event's file; - is standard input")
+
+
+def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
+    """Post each file; print a line for each; return 0 if all were answered 200, else 1.
+
+    `load` reads a tenants.yaml by its path, as `tenants.load` with the detectors bound.
+    """
+    try:
+        tenants = load(args.config_file)
+        tenant = tenant_of(tenants, args.tenant)
+        with Connection(args.url) as connection:
+            answers = [_send(file, args, tenant, connection) for file in args.files]
+    except BillingWatchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0 if all(answers) else 1
+
+
+def _send(file: str, args: Namespace, tenant: Tenant, connection: Connection) -> bool:
+    """Post one file and say how it went; an exporter out of reach ends the command, a bad file does not."""
+    try:
+        body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        now = int(time.time())
+        if args.fresh:
+            body = refreshed(body, now)
+    except OSError as error:
+        print(f"{file}: cannot be read: {error.strerror}", file=sys.stderr)
+        return False
+    except BillingWatchError as error:
+        print(f"{file}: {error}", file=sys.stderr)
+        return False
+    answer = connection.post(webhook_path(args.url, tenant), body, sign(body, tenant.secrets[0], now))
+    print(f"{file}: {answer.status} {answer.text}".rstrip())
+    return answer.status == http.client.OK
