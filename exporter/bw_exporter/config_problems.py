@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from bw_exporter.errors import ConfigError, Problem
 from bw_exporter.yaml_strict import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydantic import BaseModel, ValidationError
+    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
     from bw_exporter.yaml_strict import Document
@@ -109,16 +111,8 @@ def _keys(model: type[BaseModel], path: Path) -> list[str]:
     """Names of the fields that the mapping at `path` below `model` may have."""
     for part in path:
         field = model.model_fields.get(str(part))
-        inner = (
-            next((a for a in _arguments(field.annotation) if hasattr(a, "model_fields")), None)
-            if field
-            else None
-        )
-        if inner is None:
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return []
-        model = inner
+        model = annotation
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _arguments(annotation: object) -> tuple[object, ...]:
-    return (annotation, *getattr(annotation, "__args__", ()))

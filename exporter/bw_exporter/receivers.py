@@ -55,12 +55,16 @@ def check_notify(
     for number, name in enumerate(names):
         if not isinstance(name, str):
             problems.add((*path, number), "must be text; put it in quotes")
-        elif name not in known:
-            there = f"add it, or use one of {', '.join(known)}" if known else "add it under receivers:"
-            problems.add(
-                (*path, number), f"there is no receiver {redacted(name)[:63]}; {nearest(name, known, there)}"
-            )
+        else:
+            check_receiver(name, known, (*path, number), problems)
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def check_receiver(name: str, known: Mapping[str, object], path: Path, problems: Problems) -> None:
+    """Note it in `problems` if there is no receiver called `name`."""
+    if name not in known:
+        there = f"add it, or use one of {', '.join(known)}" if known else "add it under receivers:"
+        problems.add(path, f"there is no receiver {redacted(name)[:63]}; {nearest(name, known, there)}")
 
 
 def _receiver(name: str, entry: object, path: Path, problems: Problems) -> Receiver | None:

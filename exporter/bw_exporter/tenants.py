@@ -15,7 +15,7 @@ from bw_exporter import yaml_strict
 from bw_exporter.config_file import Common, Defaults, TenantEntry, WatchdogSection
 from bw_exporter.config_problems import Problems, unknown
 from bw_exporter.detector_settings import DetectorSettings
-from bw_exporter.receivers import Receiver, check_notify, read_receivers
+from bw_exporter.receivers import Receiver, check_notify, check_receiver, read_receivers
 from bw_exporter.webhook_secrets import SecretReader
 
 if TYPE_CHECKING:
@@ -150,12 +150,12 @@ class _Reader:
         found = [tenant for key, entry in section.items() if (tenant := self._tenant(key, entry))]
         owner: dict[str, Tenant] = {}
         for tenant in found:
-            if (first := owner.setdefault(tenant.path, tenant)) is not tenant:
-                at = (first if first.path != first.id else tenant).id
-                other = tenant.id if at == first.id else first.id
+            first = owner.setdefault(tenant.path, tenant)
+            if first is not tenant:
+                later, other = (tenant, first) if tenant.path != tenant.id else (first, tenant)
                 self._problems.add(
-                    ("tenants", at, "path_token"),
-                    f"is the webhook path of tenant {other} too; make a new one",
+                    ("tenants", later.id, "path_token"),
+                    f"is the webhook path of tenant {other.id} too; make a new one",
                 )
         return found
 
@@ -166,7 +166,7 @@ class _Reader:
         if valid is None or not isinstance(section, dict):
             return Watchdog()
         if valid.heartbeat is not None:
-            check_notify([valid.heartbeat], self._receiver_names, ("watchdog", "heartbeat"), self._problems)
+            check_receiver(valid.heartbeat, self._receiver_names, ("watchdog", "heartbeat"), self._problems)
         notify = None if valid.notify is None else self._notify(valid.notify, ("watchdog", "notify"))
         return Watchdog(notify, valid.heartbeat)
 

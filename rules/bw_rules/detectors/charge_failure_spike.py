@@ -17,7 +17,7 @@ class Thresholds(Base):
     keep_firing_for: KeepFiringFor = 900
     multiplier: Annotated[Decimal, NumberBetween(1, 1000)] = Field(
         Decimal(3),
-        description="How many times the failures of the same window one baseline ago, and of the average one.",
+        description="How many times the failures of the window one baseline ago, and of the average one.",
     )
     window: Annotated[int, DurationBetween("5m", "1d")] = Field(
         3600, description="The time in which failures are counted."

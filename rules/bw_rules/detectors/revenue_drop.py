@@ -35,7 +35,7 @@ class Thresholds(Base):
     )
     compare: Literal["rolling", "weekday"] = Field(
         "rolling",
-        description="With rolling, the average of the baseline before the window; with weekday, of its same weekdays.",
+        description="With rolling, the average of the baseline; with weekday, of the same weekdays in it.",
     )
     min_daily_revenue: Annotated[int, WholeBetween(1, 10**12)] = Field(
         100, description="Currencies that brought in less a day than this, in whole units, are not watched."

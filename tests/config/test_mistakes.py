@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bw_exporter import checkconfig
+from bw_exporter.catalog import LAG_BUCKETS_SECONDS
+from bw_rules.detectors import THRESHOLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bw_exporter.tenants import Tenants
+
+    Lines = Callable[..., list[str]]
+    Load = Callable[..., Tenants]
+
+
+def tenant(entry: str) -> str:
+    return f"tenants: {{prod: {{webhook_secret: whsec_a, {entry}}}}}"
+
+
+def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path: Path):
+    file = tmp_path / "tenants.yaml"
+    file.write_text(
+        "defaults:\n"
+        "  mode: prod\n"
+        "tenants:\n"
+        "  prod:\n"
+        "    webhook_secret: sk_live_TOPSECRET\n"
+        "    notify: [slak]\n"
+        "    detectors:\n"
+        "      webhook_lag: {max_lag: 45s}\n"
+        "      silent_laps: {max_silence: 1h}\n"
+        "receivers:\n"
+        "  slack: {slack: {api_url: https://hooks.example.com/TOPSECRET}}\n"
+    )
+    code, lines = checkconfig.report(str(file), THRESHOLDS, {})
+    assert code == 1
+    assert [line.removeprefix(f"{file}: ") for line in lines] == [
+        "defaults.mode: must be live or test (line 2)",
+        (
+            "tenants.prod.webhook_secret: the secret must begin with whsec_; "
+            "copy the endpoint's signing secret, not an API key (line 5)"
+        ),
+        "tenants.prod.notify.0: there is no receiver slak; did you mean slack? (line 6)",
+        (
+            "tenants.prod.detectors.webhook_lag.max_lag: 45s is no bucket of billing_webhook_lag_seconds; "
+            "use 30s or 60s (line 8)"
+        ),
+        "tenants.prod.detectors.silent_laps: unknown detector; did you mean silent_lapse? (line 9)",
+    ]
+    assert "TOPSECRET" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("entry", "path", "way_out"),
+    [
+        ("lables: {a: b}", "tenants.prod.lables", "did you mean labels?"),
+        ("mode: live, name: 7", "tenants.prod.name", "quotes"),
+        ("labels: {tenant: x}", "tenants.prod.labels", "rename"),
+        ("labels: {a-b: x}", "tenants.prod.labels", "rename"),
+        ("labels: {a: '{{ $value }}'}", "tenants.prod.labels", "template"),
+        ("labels: {a: 1}", "tenants.prod.labels.a", "quotes"),
+        ("labels: [a]", "tenants.prod.labels", "mapping"),
+        ("path_token: short", "tenants.prod.path_token", "openssl rand"),
+        ("path_token: 'has/a/slash/in/its/middle'", "tenants.prod.path_token", "letters"),
+        ("rate_limit: {rate: -1}", "tenants.prod.rate_limit.rate", "at least 0"),
+        ("rate_limit: {rate: 1.5}", "tenants.prod.rate_limit.rate", "whole number"),
+        ("rate_limit: {burst: 0}", "tenants.prod.rate_limit.burst", "at least 1"),
+        ("rate_limit: 5", "tenants.prod.rate_limit", "mapping"),
+        ("revenue_basis: charges", "tenants.prod.revenue_basis", "charge, payment_intent or invoice"),
+        ("notify: slack", "tenants.prod.notify", "list"),
+        ("notify: [slack]", "tenants.prod.notify.0", "receivers:"),
+        ("detectors: []", "tenants.prod.detectors", "mapping"),
+        ("detectors: {fraud_spike: 3}", "tenants.prod.detectors.fraud_spike", "mapping"),
+        (
+            "detectors: {fraud_spike: {multiplier: .nan}}",
+            "tenants.prod.detectors.fraud_spike.multiplier, line 1",
+            "as 2.5",
+        ),
+        (
+            "detectors: {fraud_spike: {multiplier: '3'}}",
+            "tenants.prod.detectors.fraud_spike.multiplier",
+            "number",
+        ),
+        (
+            "detectors: {fraud_spike: {multiplier: 2.0001}}",
+            "tenants.prod.detectors.fraud_spike.multiplier",
+            "three",
+        ),
+        (
+            "detectors: {fraud_spike: {min_disputes: 0}}",
+            "tenants.prod.detectors.fraud_spike.min_disputes",
+            "1 to",
+        ),
+        (
+            "detectors: {fraud_spike: {min_disputes: 1.5}}",
+            "tenants.prod.detectors.fraud_spike.min_disputes",
+            "whole",
+        ),
+        (
+            "detectors: {fraud_spike: {for_: 1m}}",
+            "tenants.prod.detectors.fraud_spike.for_",
+            "did you mean for?",
+        ),
+        (
+            "detectors: {fraud_spike: {severity: page}}",
+            "tenants.prod.detectors.fraud_spike.severity",
+            "critical",
+        ),
+        (
+            "detectors: {fraud_spike: {enabled: 1}}",
+            "tenants.prod.detectors.fraud_spike.enabled",
+            "true or false",
+        ),
+        ("detectors: {fraud_spike: {baseline: 36h}}", "tenants.prod.detectors.fraud_spike.baseline", "of 1d"),
+        (
+            "detectors: {silent_lapse: {max_silence: 4 hours}}",
+            "tenants.prod.detectors.silent_lapse.max_silence",
+            "1h30m",
+        ),
+        (
+            "detectors: {silent_lapse: {max_silence: 300}}",
+            "tenants.prod.detectors.silent_lapse.max_silence",
+            "5m",
+        ),
+        (
+            "detectors: {silent_lapse: {max_silence: 1s}}",
+            "tenants.prod.detectors.silent_lapse.max_silence",
+            "1m to",
+        ),
+    ],
+)
+def test_a_mistake_names_its_path_and_the_way_out(mistakes: Lines, entry: str, path: str, way_out: str):
+    (line,) = mistakes(tenant(entry))
+    assert line.startswith(f"{path}: ")
+    assert way_out in line
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "way_out"),
+    [
+        ("", "file", "tenants:"),
+        ("[]", "file", "tenants:"),
+        ("tenants:", "tenants", "add one"),
+        ("tenants: {}", "tenants", "add one"),
+        ("tenants: [a]", "tenants", "mapping"),
+        ("defaults: {}", "tenants", "add one"),
+        ("tenants: {a: }", "tenants.a", "webhook_secret_file"),
+        ("tenants: {a: x}", "tenants.a", "mapping"),
+        ("tenants: {Prod: {webhook_secret: whsec_a}}", "tenants.Prod", "a-z"),
+        ("tenants: {a: {webhook_secret: whsec_a}}\ntenant: {}", "tenant", "did you mean tenants?"),
+        ("tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {m: {}}", "receivers.m", "exactly one"),
+        (
+            "tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {m: {slack: {}, email: {}}}",
+            "receivers.m",
+            "exactly one",
+        ),
+        (
+            "tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {m: {slack: x}}",
+            "receivers.m.slack",
+            "mapping",
+        ),
+        (
+            "tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {m: {slack: {}, min_severity: page}}",
+            "receivers.m.min_severity",
+            "critical",
+        ),
+        (
+            "tenants: {a: {webhook_secret: whsec_a}}\nwatchdog: {notify: [m]}",
+            "watchdog.notify.0",
+            "receivers:",
+        ),
+        (
+            "tenants: {a: {webhook_secret: whsec_a}}\nwatchdog: {heartbeat: m}",
+            "watchdog.heartbeat",
+            "receivers:",
+        ),
+        ("tenants: {a: {webhook_secret: []}}", "tenants.a.webhook_secret", "whsec_"),
+        ("tenants: {a: {webhook_secret: 5}}", "tenants.a.webhook_secret", "quotes"),
+        ("tenants: {a: {webhook_secret: whsec_}}", "tenants.a.webhook_secret", "one secret"),
+        ("tenants: {a: {webhook_secret_env: NONE}}", "tenants.a.webhook_secret_env", "set it"),
+        ("tenants: {a: {webhook_secret_file: none}}", "tenants.a.webhook_secret_file", "readable file"),
+    ],
+)
+def test_a_bad_file_says_where_and_what_to_do(mistakes: Lines, text: str, path: str, way_out: str):
+    (line,) = mistakes(text)
+    assert line.startswith(f"{path}: ")
+    assert way_out in line
+
+
+@pytest.mark.parametrize("bucket", LAG_BUCKETS_SECONDS)
+def test_every_bucket_of_the_histogram_is_a_possible_lag(config: Load, bucket: int):
+    tenants = config(tenant(f"detectors: {{webhook_lag: {{max_lag: {bucket}s}}}}"))
+    assert tenants.all[0].detectors["webhook_lag"].max_lag == bucket
+
+
+def test_two_tenants_cannot_have_one_path(mistakes: Lines):
+    (line,) = mistakes(
+        "tenants:\n"
+        "  a: {webhook_secret: whsec_a, path_token: 0123456789abcdef}\n"
+        "  b: {webhook_secret: whsec_a, path_token: 0123456789abcdef}\n"
+    )
+    assert "tenants.b.path_token" in line
+    assert "0123456789abcdef" not in line
+
+
+@pytest.mark.parametrize("source", ["webhook_secret_env", "webhook_secret_file"])
+def test_a_secret_in_the_wrong_place_is_not_repeated(mistakes: Lines, source: str):
+    (line,) = mistakes(f"tenants: {{a: {{{source}: whsec_TOPSECRET}}}}")
+    assert "TOPSECRET" not in line
+    assert "webhook_secret" in line
+
+
+def test_a_mistake_in_the_defaults_is_said_once_not_for_each_tenant(mistakes: Lines):
+    lines = mistakes(
+        "defaults: {detectors: {webhook_lag: {max_lag: 45s}}}\n"
+        "tenants:\n"
+        + "".join(
+            f"  t{n}: {{webhook_secret: whsec_a, detectors: {{webhook_lag: {{min_events: 2}}}}}}\n"
+            for n in range(9)
+        )
+    )
+    assert len(lines) == 1
+
+
+def test_a_missing_file_is_said_plainly(tmp_path: Path):
+    code, lines = checkconfig.report(str(tmp_path / "none.yaml"), THRESHOLDS, {})
+    assert code == 1
+    assert "cannot be read (No such file or directory)" in lines[0]
+
+
+def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
+    file = tmp_path / "tenants.yaml"
+    file.write_text(
+        "tenants:\n"
+        "  a: {webhook_secret: whsec_a, notify: [oncall]}\n"
+        "  b: {webhook_secret: whsec_a}\n"
+        "receivers: {oncall: {pagerduty: {}, min_severity: critical}}\n"
+    )
+    code, lines = checkconfig.report(str(file), THRESHOLDS, {})
+    assert code == 0
+    assert lines[0] == f"{file}: 2 tenants, 1 receiver: ok"
+    assert any("tenants.b: names no receiver" in line for line in lines)
+    assert any("tenants.a: has alerts below" in line for line in lines)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bw_exporter import durations, tenants, yaml_strict
+from bw_exporter.errors import ConfigError
+from bw_rules.detectors import THRESHOLDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("a: 1\nb: 2\na: 3", "line 3", "twice (first on line 1)"),
+        ("no: 1", "line 1", '"no"'),
+        ("a:\n  12:30: 1", "a, line 2", '"12:30"'),
+        ("1: a", "line 1", '"1"'),
+        ("2024-01-01: a", "line 1", '"2024-01-01"'),
+        ("~: a", "line 1", "nothing"),
+        ("a: 12:30", "a, line 1", "quotes"),
+        ("a: 010", "a, line 1", "quotes"),
+        ("a: [1\nb: 2", "line 2", "no YAML"),
+        ("a: b\n\tc: d", "line 2", "no YAML"),
+        ("a: &x [*x]", "a.0, line 1", "contain itself"),
+        ("? [a]\n: b", "line 1", "plain text"),
+        ("a: !!python/name:os.system x", "line 1", "could not determine a constructor"),
+        ("--- {a: 1}\n--- {b: 1}", "line 2", "no YAML"),
+    ],
+)
+def test_what_yaml_would_silently_change_is_an_error_with_its_line(
+    tmp_path: Path, text: str, line: str, message: str
+):
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        yaml_strict.load(str(file))
+    (problem,) = caught.value.problems
+    assert problem.path == line
+    assert message in problem.message
+
+
+def test_every_duplicate_is_reported_at_once(tmp_path: Path):
+    file = tmp_path / "file.yaml"
+    file.write_text("a: 1\na: 2\nb: {c: 1, c: 2}\nno: 3\n")
+    with pytest.raises(ConfigError) as caught:
+        yaml_strict.load(str(file))
+    assert len(caught.value.problems) == 3
+
+
+def test_fractions_stay_exact(tmp_path: Path):
+    file = tmp_path / "file.yaml"
+    file.write_text("a: 2.675\n")
+    assert yaml_strict.load(str(file)).value == {"a": Decimal("2.675")}
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path):
+    file = tmp_path / "file.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        yaml_strict.load(str(file))
+
+
+@given(st.integers(0, 10**9))
+def test_a_duration_written_and_read_again_is_the_same(seconds: int):
+    assert durations.parse(durations.render(seconds)) == seconds
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("1h30m", 5400), ("1w", 604800), ("300s", 300)])
+def test_prometheus_durations_are_understood(text: str, seconds: int):
+    assert durations.parse(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "5 m", "-1h", "1.5h", "30m1h", "5ms", "h", "1h1h", "٣h"])
+def test_what_prometheus_would_not_take_is_no_duration(text: str):
+    with pytest.raises(ValueError, match="1h30m"):
+        durations.parse(text)
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("whsec_TOPSECRET")
+_KEYS = st.sampled_from(
+    ["defaults", "tenants", "receivers", "prod", "mode", "detectors", "silent_lapse", "for", "webhook_secret",
+     "webhook_secret_env", "notify", "labels", "rate_limit", "rate", "slack", "watchdog", "enabled"]
+) | st.text(max_size=5)  # fmt: skip
+
+
+@given(
+    st.recursive(
+        _SCALARS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_whatever_a_file_holds_it_is_loaded_or_refused_without_telling_a_secret(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+):
+    file = tmp_path_factory.getbasetemp() / "wild.yaml"
+    file.write_text(json.dumps({"tenants": value} if not isinstance(value, dict) else value))
+    try:
+        said = repr(tenants.load(str(file), detectors=THRESHOLDS, environ={}))
+    except ConfigError as error:
+        said = str(error)
+    assert said
+    assert "TOPSECRET" not in said
