@@ -49,6 +49,13 @@ def changed(before: Json, after: Json) -> Json:
     return {name: before.get(name) for name in after if before.get(name) != after[name]}
 
 
+def in_test_mode(event: Json) -> Json:
+    """Return a snapshot event as a sandbox would send it."""
+    about = event["data"]["object"]
+    data = {**event["data"], "object": {**about, "livemode": False} if "livemode" in about else about}
+    return {**event, "data": data, "livemode": False}
+
+
 def thin_event(
     ids: Ids,
     event_type: str,

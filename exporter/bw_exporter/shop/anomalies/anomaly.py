@@ -1,0 +1,28 @@
+"""What an anomaly is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bw_exporter.shop.ids import Ids
+from bw_exporter.shop.shapes import Json
+from bw_exporter.shop.traffic import Mood
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """What happens, what one should see, and what it leaves of the shop's ordinary traffic.
+
+    `events` takes an id source and the present, and gives the events to post at once, in that order.
+    """
+
+    happens: str
+    see: str
+    events: Callable[[Ids, int], list[Json]]
+    leaves: Mood = "open"
+
+
+def nothing(_: Ids, __: int) -> list[Json]:
+    """Return no events, for an anomaly that is an absence."""
+    return []

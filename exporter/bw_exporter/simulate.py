@@ -1,0 +1,218 @@
+"""The `simulate` command: made-up shops that post signed Stripe events, ordinary days and every anomaly."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections import Counter
+from collections.abc import Callable
+
+from bw_exporter import durations
+from bw_exporter.errors import BillingWatchError
+from bw_exporter.sender import Answer, tenant_of
+from bw_exporter.shop import anomalies
+from bw_exporter.simulation import Simulation, Strike, Tally
+from bw_exporter.tenants import Tenant, Tenants
+
+_PAUSE_SECONDS = 10.0
+"""Between two anomalies when the simulation has no end."""
+
+_DRAIN_SECONDS = 20.0
+_LINE_SECONDS = {True: 0.25, False: 5.0}
+"""How often the progress is told: on a terminal, and elsewhere."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of `simulate` that are its own; --config.file is the command line's."""
+    parser.add_argument(
+        "--url", default="http://127.0.0.1:8000", help="the exporter's public address (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tenant", action="append", metavar="T", help="whose shop to play; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another seed, another story (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=_rate, default=5.0, help="events per second, all shops together (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--duration", type=_duration, metavar="60s", help="how long to play (default: until Ctrl-C)"
+    )
+    parser.add_argument(
+        "--anomaly",
+        type=_anomalies,
+        default=(),
+        metavar="NAME,...",
+        help="which trouble to play, or all, or none (default: none)",
+    )
+    parser.add_argument(
+        "--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)"
+    )
+    parser.add_argument("--list", action="store_true", help="list the anomalies and what to expect of each")
+    parser.add_argument("--quiet", action="store_true", help="tell nothing but the summary")
+
+
+def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
+    """Play until the time is up or Ctrl-C; return 0 if every event was answered 200, else 1.
+
+    `load` reads a tenants.yaml by its path, as `tenants.load` with the detectors bound.
+    """
+    if args.list:
+        for name in anomalies.names():
+            anomaly = anomalies.load(name)
+            print(f"{name}\n  what happens: {anomaly.happens}\n  what to see:  {anomaly.see}")
+        return 0
+    try:
+        tenants = load(args.config_file)
+        chosen = _chosen(tenants, args.tenant)
+        struck = tenant_of(tenants, args.anomaly_tenant) if args.anomaly_tenant else chosen[-1]
+        return _play(args, chosen if struck in chosen else (*chosen, struck), struck.id)
+    except BillingWatchError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _chosen(tenants: Tenants, ids: list[str] | None) -> tuple[Tenant, ...]:
+    """Return the tenants to play; raise BillingWatchError where there are none."""
+    chosen = tuple(tenant_of(tenants, one) for one in ids) if ids else tenants.all
+    if not chosen:
+        raise BillingWatchError(f"{tenants.source} has no tenants to play; add one")
+    return chosen
+
+
+def _play(args: Namespace, tenants: tuple[Tenant, ...], struck: str) -> int:
+    started_at = time.time()
+    ends_at = started_at + args.duration if args.duration else float("inf")
+    pause = min(_PAUSE_SECONDS, (ends_at - started_at) / (len(args.anomaly) + 1))
+    progress = _Progress(started_at, quiet=args.quiet)
+    simulation = Simulation(
+        tenants,
+        args.url,
+        seed=args.seed,
+        rate=args.rate,
+        strikes=[
+            Strike(started_at + pause * number, name, struck) for number, name in enumerate(args.anomaly, 1)
+        ],
+        clock=time.time,
+        sleep=time.sleep,
+        told=progress.struck,
+    )
+    try:
+        while time.time() < ends_at or simulation.strikes_left:
+            simulation.step()
+            progress.line(simulation)
+        simulation.drain(_DRAIN_SECONDS)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        simulation.close()
+        progress.end()
+    print(summary(simulation.tally, simulation.waiting, time.time() - started_at))
+    return 1 if simulation.tally.refused or simulation.waiting else 0
+
+
+class _Progress:
+    """One line that is written over on a terminal, or one every few seconds elsewhere."""
+
+    def __init__(self, started_at: float, *, quiet: bool) -> None:
+        self._started_at = started_at
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._told_at = 0.0
+        self._complained: set[str] = set()
+
+    def line(self, simulation: Simulation) -> None:
+        """Tell how it goes, if it is time to."""
+        now = time.time()
+        if self._quiet or now - self._told_at < _LINE_SECONDS[self._terminal]:
+            return
+        self._told_at = now
+        tally, seconds = simulation.tally, now - self._started_at
+        text = f"{seconds:4.0f} s  {tally.posted} events acknowledged, {tally.posted / seconds:.1f}/s"
+        if simulation.waiting:
+            text += f", {simulation.waiting} to repeat"
+        if tally.refused:
+            text += f", {tally.refused.total()} refused"
+        self._write(text)
+        for complaint in (tally.unreachable, *(_refusal(*one) for one in tally.refused)):
+            if complaint and complaint not in self._complained:
+                self._complained.add(complaint)
+                self._say(complaint)
+
+    def struck(self, strike: Strike) -> None:
+        """Tell of an anomaly that strikes now."""
+        anomaly = anomalies.load(strike.name)
+        if not self._quiet:
+            self._say(
+                f"{time.strftime('%H:%M:%S')}  {strike.name} strikes {strike.tenant_id}: {anomaly.happens}"
+            )
+            self._say(f"          {anomaly.see}")
+
+    def end(self) -> None:
+        """Leave the line as it stands."""
+        if self._terminal and not self._quiet:
+            print(file=sys.stderr)
+
+    def _write(self, text: str) -> None:
+        print(
+            f"\r\x1b[K{text}" if self._terminal else text, end="" if self._terminal else "\n", file=sys.stderr
+        )
+        sys.stderr.flush()
+
+    def _say(self, text: str) -> None:
+        print(f"\r\x1b[K{text}" if self._terminal else text, file=sys.stderr)
+
+
+def summary(tally: Tally, waiting: int, seconds: float) -> str:
+    """Return what was posted and how it was answered, in lines."""
+    kinds: Counter[str] = Counter()
+    for (_, event_type), count in tally.acknowledged.items():
+        kinds[event_type] += count
+    tenants = len({tenant_id for tenant_id, _ in tally.acknowledged})
+    extras = f"{tally.again} posted twice, {tally.out_of_order} out of order, {tally.repeated} repeats"
+    lines = [f"{tally.posted} events of {tenants} tenants acknowledged in {seconds:.0f} s ({extras})"]
+    lines += [f"{count:8}  {kind}" for kind, count in sorted(kinds.items())]
+    lines += [f"{count:8}  {_refusal(*refused)}" for refused, count in tally.refused.items()]
+    if waiting:
+        lines.append(f"{waiting:8}  not acknowledged: {tally.unreachable or 'the exporter was too busy'}")
+    return "\n".join(lines)
+
+
+_ADVICE = {
+    400: "does the exporter run on the same tenants.yaml and secrets?",
+    404: "does the exporter know this tenant? reload it after a change of tenants.yaml",
+}
+
+
+def _refusal(tenant_id: str, answer: Answer) -> str:
+    advice = _ADVICE.get(answer.status, answer.text)
+    return f"refused for {tenant_id}: {answer.status}; {advice}"
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ArgumentTypeError("give events per second, more than 0, as in 5 or 0.5")
+    return rate
+
+
+def _duration(text: str) -> int:
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
+def _anomalies(text: str) -> tuple[str, ...]:
+    known = anomalies.names()
+    if text in ("all", "none"):
+        return known if text == "all" else ()
+    chosen = text.split(",")
+    if unknown := [name for name in chosen if name not in known]:
+        raise ArgumentTypeError(f"no such anomaly: {', '.join(unknown)}; there are: {', '.join(known)}")
+    return tuple(name for name in known if name in chosen)
