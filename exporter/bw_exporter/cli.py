@@ -1,0 +1,209 @@
+"""The command line of the exporter: `bw-exporter serve | check-config | findings | send | simulate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bw_exporter import __version__, log, options
+from bw_exporter.errors import BillingWatchError, ConfigError
+from bw_exporter.options import Parser
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bw_exporter.tenants import Tenants
+
+_CONFIG_FILE = "tenants.yaml"
+_STORAGE_URL = "sqlite:///data/billingwatch.db"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 it could not be done, 2 a mistaken command line."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser, commands = _parsers(argv, os.environ)
+    if not argv:
+        parser.print_help(sys.stderr)
+        return 2
+    args, unknown = parser.parse_known_args(argv)
+    command = commands.get(args.command)
+    if unknown or command is None:
+        (command or parser).refuse(unknown[0] if unknown else str(args.command))
+    try:
+        status: int = args.run(args)
+    except BillingWatchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `bw-exporter findings | head`.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, dict[str, Parser]]:
+    """Make the parser of all commands; the flags of `send` and `simulate` are loaded when they are wanted."""
+    parser = Parser(
+        prog="bw-exporter",
+        description="Receive Stripe webhooks, count each exactly once, and expose the counts to Prometheus.",
+        epilog="Every flag has an environment variable, shown in brackets in each command's help.",
+    )
+    parser.add_argument("--version", action="version", version=f"bw-exporter {__version__}")
+    adding = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands: dict[str, Parser] = {}
+
+    def command(name: str, run: Callable[[Namespace], int], about: str) -> Parser:
+        commands[name] = adding.add_parser(name, help=about, description=about)
+        commands[name].set_defaults(run=run)
+        return commands[name]
+
+    config = partial(
+        Parser.flag, name="--config.file", environ=environ, default=_CONFIG_FILE, metavar="FILE",
+        help="the tenants and their thresholds (default: %(default)s)",
+    )  # fmt: skip
+    storage = partial(
+        Parser.flag, name="--storage.url", environ=environ, default=_STORAGE_URL, metavar="URL",
+        help="the store: sqlite:///relative, sqlite:////absolute (default: %(default)s)",
+    )  # fmt: skip
+
+    serve = command("serve", _serve, "run the exporter until SIGTERM")
+    config(serve)
+    storage(serve)
+    _serve_flags(serve, environ)
+
+    config(command("check-config", _check_config, "read the configuration and tell every mistake in it"))
+
+    findings = command("findings", _findings, "list duplicate charges and invoice mismatches, newest first")
+    storage(findings)
+    findings.flag("--tenant", environ, metavar="T", help="of this tenant only")
+    findings.flag(
+        "--since", environ, default="24h", kind=options.duration, metavar="24h",
+        help="how far back (default: %(default)s; they are kept 90 days)",
+    )  # fmt: skip
+    findings.flag(
+        "--limit", environ, default="1000", kind=options.positive, metavar="N", help="at most so many"
+    )
+    findings.flag(
+        "--format", environ, default="table", choices=("table", "json", "csv"), help="default: %(default)s"
+    )
+
+    send = command("send", _send, "sign events and post them, as Stripe would")
+    simulate = command("simulate", _simulate, "play a shop: normal traffic and each anomaly")
+    config(send)
+    config(simulate)
+    wanted = next((word for word in argv if not word.startswith("-")), None)
+    if wanted == "send":
+        from bw_exporter import sender  # noqa: PLC0415
+
+        sender.add_arguments(send)
+    if wanted == "simulate":
+        from bw_exporter import simulate as simulation  # noqa: PLC0415
+
+        simulation.add_arguments(simulate)
+    return parser, commands
+
+
+def _serve_flags(parser: Parser, environ: Mapping[str, str]) -> None:
+    parser.flag(
+        "--web.webhook-address", environ, default="0.0.0.0:8000", kind=options.address, metavar="HOST:PORT",
+        help="the public listener, where Stripe posts to /webhooks/<tenant> (default: %(default)s)",
+    )  # fmt: skip
+    parser.flag(
+        "--web.metrics-address", environ, default="127.0.0.1:9847", kind=options.address, metavar="HOST:PORT",
+        help="the private listener: /metrics, /-/ready, /findings, a page (default: %(default)s)",
+    )  # fmt: skip
+    cores = str(len(os.sched_getaffinity(0)))
+    parser.flag(
+        "--web.workers", environ, default=cores, kind=options.workers, metavar="N",
+        help="processes that take webhooks (default: the number of cores, %(default)s)",
+    )  # fmt: skip
+    parser.flag(
+        "--web.config.file", environ, metavar="FILE",
+        help="TLS and basic auth of the private listener, in the format of Prometheus' web.yml",
+    )  # fmt: skip
+    parser.flag(
+        "--web.request-timeout", environ, default="10s", kind=options.duration, metavar="10s",
+        help="by when a request has to have arrived, header and body (default: %(default)s)",
+    )  # fmt: skip
+    parser.flag("--log.level", environ, default="info", choices=log.LEVELS, help="default: %(default)s")
+    parser.flag("--log.format", environ, default="logfmt", choices=log.FORMATS, help="default: %(default)s")
+
+
+def _load(path: str) -> Tenants:
+    """Read a tenants.yaml with every detector's thresholds."""
+    from bw_exporter import tenants  # noqa: PLC0415
+    from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
+
+    return tenants.load(path, detectors=THRESHOLDS)
+
+
+def _serve(args: Namespace) -> int:
+    from bw_exporter import server, web_config  # noqa: PLC0415
+
+    log.configure(args.log_level, args.log_format)
+    problems = []
+    web = web_config.WebConfig()
+    if args.web_config_file:
+        try:
+            web = web_config.load(args.web_config_file)
+        except ConfigError as error:
+            problems.append(error)
+    try:
+        tenants = _load(args.config_file)
+    except ConfigError as error:
+        problems.append(error)
+    if problems:
+        raise BillingWatchError("\n".join(str(error) for error in problems))
+    server.serve(
+        server.ServeOptions(
+            load=partial(_load, args.config_file),
+            storage_url=args.storage_url,
+            webhook_address=args.web_webhook_address,
+            metrics_address=args.web_metrics_address,
+            workers=args.web_workers,
+            web_config=web,
+            request_timeout=args.web_request_timeout,
+        ),
+        tenants,
+    )
+    return 0
+
+
+def _check_config(args: Namespace) -> int:
+    from bw_exporter import checkconfig  # noqa: PLC0415
+    from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
+
+    status, lines = checkconfig.report(args.config_file, THRESHOLDS, os.environ)
+    print("\n".join(lines), file=sys.stderr if status else sys.stdout)
+    return status
+
+
+def _findings(args: Namespace) -> int:
+    from bw_exporter import findings_table  # noqa: PLC0415
+    from bw_exporter.store import open_store  # noqa: PLC0415
+
+    store = open_store(args.storage_url)
+    try:
+        found = store.findings(tenant=args.tenant, since_at=int(time.time()) - args.since, limit=args.limit)
+    finally:
+        store.close()
+    print(findings_table.FORMATS[args.format](found), end="")
+    return 0
+
+
+def _send(args: Namespace) -> int:
+    from bw_exporter import sender  # noqa: PLC0415
+
+    return sender.run(args, load=_load)
+
+
+def _simulate(args: Namespace) -> int:
+    from bw_exporter import simulate  # noqa: PLC0415
+
+    return simulate.run(args, load=_load)

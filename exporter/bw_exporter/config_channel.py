@@ -1,0 +1,87 @@
+"""How the supervisor hands a new configuration to a running worker: a socket pair made before the fork.
+
+A message is its length (8 bytes, big endian) and a pickled ConfigState; the worker answers one byte once it
+has put the state in force. Only our own processes hold the two ends, which is why pickle is safe here.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bw_exporter.configuration import ConfigState, CurrentConfig
+
+_LENGTH = struct.Struct(">Q")
+_TAKEN = b"\x06"
+
+
+def encode(state: ConfigState) -> bytes:
+    """Return the message for `state`; made once and sent to every worker."""
+    body = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(body)) + body
+
+
+class ConfigChannel:
+    """Both ends; after the fork each process closes the one that is not its own."""
+
+    def __init__(self) -> None:
+        self._supervisor_end, self._worker_end = socket.socketpair()
+
+    def close_supervisor_end(self) -> None:
+        """In a worker: for its own channel, and for those of its elder siblings that it inherited."""
+        self._supervisor_end.close()
+
+    def close_worker_end(self) -> None:
+        """In the supervisor, once the worker is forked."""
+        self._worker_end.close()
+
+    def close(self) -> None:
+        """Drop both ends."""
+        self._supervisor_end.close()
+        self._worker_end.close()
+
+    def send(self, message: bytes, deadline_monotonic: float) -> bool:
+        """In the supervisor: send; False if the worker is gone or does not read in time."""
+        try:
+            self._supervisor_end.settimeout(max(deadline_monotonic - time.monotonic(), 0.001))
+            self._supervisor_end.sendall(message)
+        except OSError:
+            return False
+        return True
+
+    def taken(self, deadline_monotonic: float) -> bool:
+        """In the supervisor: wait until the worker has taken what was sent; False if it did not in time."""
+        try:
+            self._supervisor_end.settimeout(max(deadline_monotonic - time.monotonic(), 0.001))
+            return self._supervisor_end.recv(1) == _TAKEN
+        except OSError:
+            return False
+
+    def follow(self, config: CurrentConfig) -> None:
+        """In a worker: take each new state from a thread of its own, until the supervisor is gone."""
+        threading.Thread(target=self._follow, args=(config,), name="config", daemon=True).start()
+
+    def _follow(self, config: CurrentConfig) -> None:
+        while (head := self._receive(_LENGTH.size)) is not None:
+            body = self._receive(_LENGTH.unpack(head)[0])
+            if body is None:
+                return
+            config.replace(pickle.loads(body))  # noqa: S301 - from our own parent over our own socket pair
+            self._worker_end.sendall(_TAKEN)
+
+    def _receive(self, size: int) -> bytes | None:
+        """Return exactly `size` bytes, or None when the supervisor has closed its end."""
+        data = bytearray(size)
+        view = memoryview(data)
+        done = 0
+        while done < size:
+            received = self._worker_end.recv_into(view[done:])
+            if not received:
+                return None
+            done += received
+        return bytes(data)

@@ -1,0 +1,209 @@
+"""gunicorn's threaded worker, changed so that a slow or silent client costs a socket and never a thread.
+
+The poller gathers requests and hands whole ones to the threads; a request has a deadline for header and body
+together; connections that are closing linger in the poller and not in its loop.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import selectors
+import signal
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+
+from bw_exporter.connection import Connection, RequestLateError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+logger = logging.getLogger(__name__)
+
+_REFUSALS = {
+    ExpectationFailed: (417, "Expectation Failed"),
+    LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    LimitRequestLine: (414, "URI Too Long"),
+}
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class HttpWorker(ThreadWorker):  # type: ignore[misc]
+    """A worker of one listener; `request_timeout` is the deadline in seconds."""
+
+    request_timeout: float = 10.0
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
+        super().__init__(*args)
+        # Idle connections may take half of the places; the rest is for those with something to say.
+        self.max_keepalived = self.worker_connections // 2
+        self.pending_conns: deque[Connection] = deque()
+        self.keepalived_conns: deque[Connection] = deque()
+        self.lingering_conns: deque[Connection] = deque()
+
+    def init_signals(self) -> None:
+        """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection and what it has sent already."""
+        try:
+            client_socket, client = listener.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_FILES:
+                logger.warning("cannot accept a connection: raise the limit of open files (ulimit -n)")
+                time.sleep(0.05)
+            return
+        self.nr_conns += 1
+        deadline = time.monotonic() + self.request_timeout
+        conn = Connection(self.cfg, client_socket, client, listener.getsockname(), deadline)
+        try:
+            ready = not self.cfg.is_ssl and conn.receive()
+        except BlockingIOError:
+            ready = False
+        except OSError:
+            self._drop(conn)
+            return
+        if ready:
+            self.enqueue_req(conn)
+        else:
+            self._watch(conn, self.pending_conns, self._on_pending_readable)
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """After an answer: keep the connection for the next request, or let it close."""
+        if fs.cancelled() or fs.exception() is not None or not fs.result():
+            self._let_close(conn)
+            return
+        conn.sock.settimeout(0.0)
+        if conn.await_next_request(time.monotonic() + self.request_timeout):
+            if conn.ready():
+                self.enqueue_req(conn)
+            else:
+                self._watch(conn, self.pending_conns, self._on_pending_readable)
+            return
+        conn.set_timeout()
+        if not self.alive:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+        self._watch(conn, self.keepalived_conns, self._on_idle_readable)
+
+    def handle(self, conn: Connection) -> bool:
+        """In a thread: answer one request; True if the connection may serve another."""
+        try:
+            request = next(conn.begin())
+            conn.read_body(request)
+        except RequestLateError:
+            conn.refuse(408, "Request Timeout")
+            return False
+        except ParseException as error:
+            # Its text quotes the request, which may hold a secret path: only its kind is told.
+            logger.debug("not an HTTP request", extra={"kind": type(error).__name__})
+            conn.refuse(*_REFUSALS.get(type(error), (400, "Bad Request")))
+            return False
+        except (StopIteration, OSError):
+            return False
+        try:
+            return bool(self._keepalive_after(conn, self.handle_request(request, conn)))
+        except (StopIteration, OSError):
+            return False
+        except Exception as error:
+            logger.exception("a request failed unexpectedly", extra={"kind": type(error).__name__})
+            conn.refuse(500, "Internal Server Error")
+            return False
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait no longer than until the next connection is out of time."""
+        now = time.monotonic()
+        for waiting in (self.pending_conns, self.keepalived_conns, self.lingering_conns):
+            if waiting:
+                timeout = min(timeout, max(waiting[0].timeout - now, 0.0))
+        super().wait_for_and_dispatch_events(timeout)
+
+    def murder_pending(self) -> None:
+        """Close what is out of time: requests that are not whole, and connections that linger."""
+        now = time.monotonic()
+        while self.pending_conns and self.pending_conns[0].timeout <= now:
+            conn = self.pending_conns.popleft()
+            self.poller.unregister(conn.sock)
+            if conn.received:
+                conn.refuse(408, "Request Timeout")
+            self._drop(conn)
+        while self.lingering_conns and self.lingering_conns[0].timeout <= now:
+            conn = self.lingering_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._drop(conn)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's own signature
+        """When stopping, first take whom the kernel has already let in."""
+        if not enabled and not self.alive and self._accepting:
+            for listener in self.sockets:
+                waiting = -1
+                while waiting != self.nr_conns:
+                    waiting = self.nr_conns
+                    self.accept(listener)
+        super().set_accept_enabled(enabled)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """When stopping: no longer wait for those who have not begun a request."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            if not conn.received:
+                conn.timeout = min(conn.timeout, deadline)
+        self.pending_conns = deque(sorted(self.pending_conns, key=lambda conn: conn.timeout))
+
+    def _on_pending_readable(self, conn: Connection, _socket: socket.socket) -> None:
+        self._receive(conn, self.pending_conns)
+
+    def _on_idle_readable(self, conn: Connection, _socket: socket.socket) -> None:
+        conn.deadline = conn.timeout = time.monotonic() + self.request_timeout
+        if self._receive(conn, self.keepalived_conns):
+            self.poller.unregister(conn.sock)
+            self.keepalived_conns.remove(conn)
+            self._watch(conn, self.pending_conns, self._on_pending_readable)
+
+    def _receive(self, conn: Connection, waiting: deque[Connection]) -> bool:
+        """Read on; True if the request is still not whole."""
+        try:
+            if not conn.receive():
+                return True
+            next_step: Callable[[Connection], None] = self.enqueue_req
+        except BlockingIOError:
+            return True
+        except OSError:
+            next_step = self._drop
+        self.poller.unregister(conn.sock)
+        waiting.remove(conn)
+        next_step(conn)
+        return False
+
+    def _on_lingering_readable(self, conn: Connection, _socket: socket.socket) -> None:
+        if conn.drained():
+            self.poller.unregister(conn.sock)
+            self.lingering_conns.remove(conn)
+            self._drop(conn)
+
+    def _let_close(self, conn: Connection) -> None:
+        if conn.linger() and not conn.drained():
+            self._watch(conn, self.lingering_conns, self._on_lingering_readable)
+        else:
+            self._drop(conn)
+
+    def _watch(
+        self,
+        conn: Connection,
+        waiting: deque[Connection],
+        readable: Callable[[Connection, socket.socket], None],
+    ) -> None:
+        waiting.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(readable, conn))
+
+    def _drop(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()

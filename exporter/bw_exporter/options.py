@@ -1,0 +1,108 @@
+"""Command-line flags that an environment variable may stand in for, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bw_exporter import durations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_HIGHEST_PORT = 65_535
+_MOST_WORKERS = 256
+
+
+class _FromEnvironment(str):
+    """A value that came from the environment, so that a mistake in it names the variable."""
+
+    __slots__ = ("variable",)
+    variable: str
+
+
+class Parser(argparse.ArgumentParser):
+    """Flags are never abbreviated; a mistake says where to read on, and what was probably meant."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - argparse's own arguments
+        super().__init__(**{"allow_abbrev": False, **kwargs})
+
+    def flag(
+        self,
+        name: str,
+        environ: Mapping[str, str],
+        *,
+        default: object = None,
+        kind: Callable[[str], Any] = str,
+        **kwargs: Any,  # noqa: ANN401 - argparse's own arguments
+    ) -> None:
+        """Add --web.workers, which BW_WEB_WORKERS stands in for; an empty variable counts as none."""
+        variable = "BW_" + re.sub(r"[.-]", "_", name.removeprefix("--")).upper()
+        given = environ.get(variable)
+        if given:
+            default = _FromEnvironment(given)
+            default.variable = variable
+        choices = kwargs.get("choices")
+
+        def read(text: str) -> Any:  # noqa: ANN401 - whatever `kind` makes of it
+            where = f"{text.variable}: " if isinstance(text, _FromEnvironment) else ""
+            if choices and text not in choices:
+                raise argparse.ArgumentTypeError(f"{where}{text!r} is none of {', '.join(choices)}")
+            try:
+                return kind(text)
+            except ValueError as error:
+                raise argparse.ArgumentTypeError(f"{where}{error}") from None
+
+        kwargs["help"] = f"{kwargs['help']} [{variable}]"
+        self.add_argument(
+            name, dest=re.sub(r"\W", "_", name.removeprefix("--")), default=default, type=read, **kwargs
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Print the mistake and the way to the help; exit 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}\n{self.prog} --help explains every flag\n")
+
+    def refuse(self, unknown: str) -> NoReturn:
+        """Say that there is no such argument, and which one is near."""
+        flags = [name for action in self._actions for name in action.option_strings]
+        close = difflib.get_close_matches(unknown.partition("=")[0], flags, n=1)
+        self.error(f"there is no {unknown}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, [IPv6]:PORT or :PORT, which means every interface."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r} is no address; an IPv6 address stands in brackets, as in [::1]:8000")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _HIGHEST_PORT:
+        raise ValueError(f"{text!r} is no address; write HOST:PORT, as in 127.0.0.1:8000")
+    return host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104
+
+
+def workers(text: str) -> int:
+    """Read a number of processes."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_WORKERS:
+        raise ValueError(f"{text!r} is no number of processes; write one from 1 to {_MOST_WORKERS}")
+    return int(text)
+
+
+def duration(text: str) -> int:
+    """Read a Prometheus duration of at least a second."""
+    seconds = durations.parse(text)
+    if seconds < 1:
+        raise ValueError("must be at least 1s")
+    return seconds
+
+
+def positive(text: str) -> int:
+    """Read a number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError(f"{text!r} is no number from 1 on")
+    return int(text)

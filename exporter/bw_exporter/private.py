@@ -1,0 +1,169 @@
+"""The private listener: what Prometheus scrapes, what orchestrators ask, and a page for people."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, jsonify, render_template, request
+
+from bw_exporter import __version__, durations, exposition, landing
+from bw_exporter.basic_auth import BasicAuth
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.findings_table import as_dict
+from bw_exporter.options import positive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.housekeeping import StoreHealth
+    from bw_exporter.store import Store
+    from bw_exporter.web_config import WebConfig
+
+MOST_FINDINGS = 1000
+_PROBE_SECONDS = 1.0
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+
+
+class Readiness:
+    """Whether the store takes durable writes, asked at most once a second however often it is wanted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._asked = float("-inf")
+        self._reason = ""
+
+    def reason_not_ready(self) -> str:
+        """Return why not, or an empty text."""
+        with self._lock:
+            if time.monotonic() - self._asked >= _PROBE_SECONDS:
+                try:
+                    self._store.probe(int(time.time()))
+                    self._reason = ""
+                except StoreUnavailableError as error:
+                    self._reason = str(error)
+                self._asked = time.monotonic()
+            return self._reason
+
+
+def private_app(
+    config: CurrentConfig,
+    store: Store,
+    health: StoreHealth,
+    web_config: WebConfig,
+    request_reload: Callable[[], ConfigState | None],
+) -> Flask:
+    """Return the WSGI application. `request_reload` returns the outcome, or None if none came in time."""
+    app = Flask(__name__, static_folder=None)
+    readiness = Readiness(store)
+    _guard(app, web_config)
+    _for_machines(app, config, store, health, readiness)
+    _for_people(app, config, store, readiness)
+
+    @app.post("/-/reload")
+    def reload() -> Response:
+        state = request_reload()
+        if state is None:
+            return _text("the supervisor has not answered in time; see its log\n", 504)
+        if not state.last_reload_successful:
+            lines = (*state.problems, "the last good configuration is still in force")
+            return _text("".join(f"{line}\n" for line in lines), 400)
+        return _text(f"reloaded: {len(state.tenants.all)} tenants\n")
+
+    return app
+
+
+def _guard(app: Flask, web_config: WebConfig) -> None:
+    """Ask for a name and a password where web.yml has any, and answer mistakes in plain words."""
+    auth = BasicAuth(web_config.users) if web_config.users else None
+
+    @app.before_request
+    def authenticate() -> Response | None:
+        if auth is None:
+            return None
+        given = request.authorization
+        if given and given.type == "basic" and auth.accepts(given.username or "", given.password or ""):
+            return None
+        answer = _text("name and password, please\n", 401)
+        answer.headers["WWW-Authenticate"] = 'Basic realm="BillingWatch"'
+        return answer
+
+    @app.after_request
+    def set_headers(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.update(web_config.headers)
+        return response
+
+    @app.errorhandler(StoreUnavailableError)
+    def unavailable(error: StoreUnavailableError) -> Response:
+        return _text(f"{error}\n", 503)
+
+    @app.errorhandler(404)
+    def not_found(_error: Exception) -> Response:
+        return _text("nothing here; / says what there is\n", 404)
+
+
+def _for_machines(
+    app: Flask, config: CurrentConfig, store: Store, health: StoreHealth, readiness: Readiness
+) -> None:
+    @app.get("/metrics")
+    def metrics() -> Response:
+        body, content_type = exposition.render(store, config.state, health, request.headers.get("Accept", ""))
+        body, headers = exposition.compressed(body, request.headers.get("Accept-Encoding", ""))
+        return Response(body, content_type=content_type, headers=headers)
+
+    @app.get("/-/healthy")
+    def healthy() -> Response:
+        return _text("healthy\n")
+
+    @app.get("/-/ready")
+    def ready() -> Response:
+        reason = readiness.reason_not_ready()
+        return _text(f"not ready: {reason}\n", 503) if reason else _text("ready\n")
+
+    @app.get("/findings")
+    def findings() -> Response:
+        try:
+            seconds = durations.parse(request.args.get("since", "24h"))
+            limit = positive(request.args.get("limit", "100"))
+        except ValueError as error:
+            return _text(f"{error}\n", 400)
+        found = store.findings(
+            tenant=request.args.get("tenant") or None,
+            since_at=int(time.time()) - seconds,
+            limit=min(limit, MOST_FINDINGS),
+        )
+        return jsonify(findings=[as_dict(finding) for finding in found])
+
+
+def _for_people(app: Flask, config: CurrentConfig, store: Store, readiness: Readiness) -> None:
+    @app.get("/")
+    def page() -> Response:
+        state, now = config.state, int(time.time())
+        wanted = request.args.get("q", "")
+        found = landing.chosen(state.tenants.all, wanted)
+        html = render_template(
+            "landing.html",
+            version=__version__,
+            state=state,
+            loaded=landing.ago(state.loaded_at, now),
+            not_ready=readiness.reason_not_ready(),
+            unknown=landing.unknown_requests(store),
+            rows=[landing.row(tenant, store, now) for tenant in found[: landing.MOST_TENANTS]],
+            found=len(found),
+            more=len(state.tenants.all) > landing.MOST_TENANTS,
+            wanted=wanted,
+        )
+        headers = {
+            "Content-Security-Policy": _PAGE_POLICY,
+            "X-Frame-Options": "deny",
+            "Cache-Control": "no-store",
+        }
+        return Response(html, headers=headers)
+
+
+def _text(text: str, status: int = 200) -> Response:
+    return Response(text, status, content_type="text/plain; charset=utf-8")

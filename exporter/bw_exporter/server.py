@@ -1,0 +1,280 @@
+"""The supervisor: binds the listeners, keeps the workers alive, and alone reads the configuration.
+
+It is gunicorn's arbiter with its own idea of a worker: exactly one is private, and neither kind inherits the
+other's listener, so that nothing that happens on the public one can silence the monitoring.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from gunicorn.sock import TCP6Socket, TCPSocket
+
+from bw_exporter.config_channel import ConfigChannel, encode
+from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.errors import BillingWatchError
+from bw_exporter.rate_limit import RateLimiter
+from bw_exporter.store import open_store
+from bw_exporter.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bw_exporter.tenants import Tenants
+    from bw_exporter.web_config import WebConfig
+
+logger = logging.getLogger(__name__)
+
+THREADS = 16
+KEEPALIVE_SECONDS = 75
+TAKE_CONFIG_SECONDS = 10.0
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the workers' heartbeat files, unlinked as soon as they are made
+
+Address = tuple[str, int]
+
+
+class ListenError(BillingWatchError):
+    """A listener cannot be bound."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What `bw-exporter serve` was asked for. `load` reads the tenants anew; it raises ConfigError."""
+
+    load: Callable[[], Tenants]
+    storage_url: str
+    webhook_address: Address
+    metrics_address: Address
+    workers: int
+    web_config: WebConfig
+    request_timeout: float = 10.0
+    graceful_timeout: int = 30
+
+
+def serve(options: ServeOptions, tenants: Tenants) -> None:
+    """Run until SIGTERM or SIGINT, then exit the process with status 0.
+
+    Raises StoreUnusableError, StoreUnavailableError or ListenError before anything is served.
+    """
+    attempted = time.monotonic()
+    _register(options.storage_url, tenants)
+    state = ConfigState(
+        tenants, int(time.time()), last_reload_successful=True, problems=(), attempted_monotonic=attempted
+    )
+    Supervisor(options, state).run()
+
+
+def _register(storage_url: str, tenants: Tenants) -> None:
+    """Give every tenant its zero series; the store is closed again, since it must not cross a fork."""
+    store = open_store(storage_url)
+    try:
+        store.register([tenant.id for tenant in tenants.all], int(time.time()))
+    finally:
+        store.close()
+
+
+class Supervisor(Arbiter):  # type: ignore[misc]
+    """The master process: single-threaded, no application, no store kept open."""
+
+    def __init__(self, options: ServeOptions, state: ConfigState) -> None:
+        self.options = options
+        self.state = state
+        self.limiter = RateLimiter()
+        # The arbiter's are shared by the class.
+        self.WORKERS: dict[int, Worker] = {}
+        self.LISTENERS: list[TCPSocket] = []
+        for name in ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID"):
+            os.environ.pop(name, None)
+        super().__init__(_Application(options))
+
+    def setup(self, app: BaseApplication) -> None:
+        """Have the arbiter make workers through `new_worker`."""
+        super().setup(app)
+        self.worker_class = self.new_worker
+
+    def start(self) -> None:
+        """Bind both listeners, or say at once why not."""
+        self.LISTENERS = [
+            _bind(self.options.webhook_address, "--web.webhook-address", self.cfg, self.log),
+            _bind(self.options.metrics_address, "--web.metrics-address", self.cfg, self.log),
+        ]
+        super().start()
+        public, private = (_shown(listener) for listener in self.LISTENERS)
+        logger.info(
+            "serving",
+            extra={
+                "webhooks": f"http://{public}",
+                "metrics": f"{'https' if self.options.web_config.tls else 'http'}://{private}",
+                "workers": self.options.workers,
+                "tenants": len(self.state.tenants.all),
+            },
+        )
+
+    def new_worker(self, age: int, ppid: int, listeners: list[TCPSocket], *rest: Any) -> Worker:  # noqa: ANN401
+        """Make the worker that is missing: the private one if there is none, else a public one."""
+        siblings = list(self.WORKERS.values())
+        private = not any(isinstance(sibling, PrivateWorker) for sibling in siblings)
+        own, other = (listeners[1], listeners[0]) if private else (listeners[0], listeners[1])
+
+        def close_inherited() -> None:
+            other.close()
+            for sibling in siblings:
+                sibling.context.channel.close_supervisor_end()
+
+        context = WorkerContext(
+            storage_url=self.options.storage_url,
+            config=CurrentConfig(self.state),
+            channel=ConfigChannel(),
+            limiter=self.limiter,
+            web_config=self.options.web_config,
+            request_timeout=self.options.request_timeout,
+            close_inherited=close_inherited,
+        )
+        app, timeout, cfg, log = rest
+        if private and self.options.web_config.tls:
+            cfg = _Application(self.options).cfg
+            self.options.web_config.tls.apply(cfg)
+        kind = PrivateWorker if private else PublicWorker
+        return kind(context, age, ppid, [own], app, timeout, cfg, log)
+
+    def spawn_worker(self) -> int:
+        """Fork one worker; in the supervisor, close the end of the channel that is the worker's."""
+        pid: int = super().spawn_worker()
+        worker = self.WORKERS[pid]
+        worker.context.channel.close_worker_end()
+        logger.info("worker started", extra={"pid": pid, "role": worker.role})
+        return pid
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Many wishes to reload that came together are one."""
+        return list(dict.fromkeys(super().wait_for_signals(timeout)))
+
+    def handle_hup(self) -> None:
+        """Load the configuration; good or bad, every worker hears of it before this returns."""
+        attempted = time.monotonic()
+        try:
+            tenants = self.options.load()
+            _register(self.options.storage_url, tenants)
+        except BillingWatchError as error:
+            lines = tuple(str(error).splitlines())
+            self.state = replace(
+                self.state, last_reload_successful=False, problems=lines, attempted_monotonic=attempted
+            )
+            for line in lines:
+                logger.error("the configuration was not reloaded", extra={"problem": line})  # noqa: TRY400
+        else:
+            self.state = ConfigState(
+                tenants,
+                int(time.time()),
+                last_reload_successful=True,
+                problems=(),
+                attempted_monotonic=attempted,
+            )
+            logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
+        self._tell_workers()
+
+    def _tell_workers(self) -> None:
+        """Public workers first: when the private one answers a wish to reload, all have the outcome."""
+        message = encode(self.state)
+        for role in ("public", "private"):
+            deadline = time.monotonic() + TAKE_CONFIG_SECONDS
+            told = {pid: worker for pid, worker in self.WORKERS.items() if worker.role == role}
+            sent = {pid for pid, worker in told.items() if worker.context.channel.send(message, deadline)}
+            for pid, worker in told.items():
+                if pid not in sent or not worker.context.channel.taken(deadline):
+                    logger.error("worker did not take the configuration; replacing it", extra={"pid": pid})
+                    self.kill_worker(pid, signal.SIGKILL)
+
+    def reap_workers(self) -> None:
+        """Close the channels of workers that have ended."""
+        before = dict(self.WORKERS)
+        super().reap_workers()
+        for pid in before.keys() - self.WORKERS.keys():
+            before[pid].context.channel.close_supervisor_end()
+
+    def handle_int(self) -> None:
+        """Ctrl-C drains as SIGTERM does; a second one makes it quick."""
+        self.handle_term()
+
+    def handle_ttin(self) -> None:
+        """Change nothing: the number of workers is fixed."""
+
+    def handle_ttou(self) -> None:
+        """Change nothing: the number of workers is fixed."""
+
+    def handle_usr1(self) -> None:
+        """Change nothing: there are no log files to open again."""
+
+    def handle_usr2(self) -> None:
+        """Change nothing: an upgrade is a restart."""
+
+    def handle_winch(self) -> None:
+        """Change nothing: the size of a terminal means nothing here."""
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    """gunicorn's settings; the workers make their own WSGI applications."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = {
+            "bind": [],
+            "workers": self._options.workers + 1,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "keepalive": KEEPALIVE_SECONDS,
+            "graceful_timeout": self._options.graceful_timeout,
+            "control_socket_disable": True,
+            "logger_class": _Log,
+            "http_parser": "python",
+            "forwarded_allow_ips": "",
+            "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> None:
+        """Never called: the workers load their own."""
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's logger, its entries handed to the logging of this process."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True
+
+    def reopen_files(self) -> None:
+        """There are none."""
+
+    def close_on_exec(self) -> None:
+        """There are none."""
+
+
+def _bind(address: Address, flag: str, cfg: Any, log: Any) -> TCPSocket:  # noqa: ANN401
+    kind = TCP6Socket if ":" in address[0] else TCPSocket
+    try:
+        return kind(address, cfg, log)
+    except OSError as error:
+        host, port = address
+        raise ListenError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}):"
+            f" end what holds it, or give another {flag}"
+        ) from error
+
+
+def _shown(listener: TCPSocket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

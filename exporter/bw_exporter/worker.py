@@ -1,0 +1,171 @@
+"""What runs in a worker process: the public one takes webhooks, the private one serves the monitoring."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from bw_exporter import housekeeping, web
+from bw_exporter.errors import BillingWatchError, StoreUnavailableError
+from bw_exporter.http_worker import HttpWorker
+from bw_exporter.private import private_app
+from bw_exporter.refusals import Refusals
+from bw_exporter.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from bw_exporter.config_channel import ConfigChannel
+    from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.rate_limit import RateLimiter
+    from bw_exporter.store import Store
+    from bw_exporter.web_config import WebConfig
+
+logger = logging.getLogger(__name__)
+
+RELOAD_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What the supervisor gives a worker; made before the fork."""
+
+    storage_url: str
+    config: CurrentConfig
+    channel: ConfigChannel
+    limiter: RateLimiter
+    web_config: WebConfig
+    request_timeout: float
+    close_inherited: Callable[[], None]
+
+
+class Worker(HttpWorker):
+    """A worker with a store of its own and a thread that follows the configuration."""
+
+    role: ClassVar[Literal["public", "private"]]
+
+    def __init__(self, context: WorkerContext, *args: Any) -> None:  # noqa: ANN401 - gunicorn's own arguments
+        super().__init__(*args)
+        self.context = context
+        self.request_timeout = context.request_timeout
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._store: Store | None = None
+
+    def init_process(self) -> None:
+        """After the fork: let go of what belongs to others, then serve until told to stop."""
+        self.context.close_inherited()
+        self.context.channel.close_supervisor_end()
+        self.context.channel.follow(self.context.config)
+        try:
+            super().init_process()
+        except Exception as error:
+            # gunicorn would end the whole server if a worker does not boot; the others go on serving.
+            logger.exception("a worker failed", extra={"role": self.role, "kind": type(error).__name__})
+            time.sleep(1.0)
+            sys.exit(1)
+
+    def load_wsgi(self) -> None:
+        """Open the store and build the application; without a store, answer 503 until it opens."""
+        self.wsgi: WSGIApplication = _unavailable
+        if not self._open():
+            self.spawn_thread("store", self._keep_opening)
+
+    def run(self) -> None:
+        """Serve; when it is over, let the threads finish what they hold and close the store."""
+        try:
+            super().run()
+        finally:
+            self._stop.set()
+            for thread in self._threads:
+                thread.join(timeout=5.0)
+            if self._store is not None:
+                self._store.close()
+
+    def build(self, store: Store) -> WSGIApplication:
+        """Return the application and start the threads it needs."""
+        raise NotImplementedError
+
+    def spawn_thread(self, name: str, target: Callable[[], None]) -> None:
+        """Start a thread that is waited for when the worker stops."""
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _open(self) -> bool:
+        try:
+            store = open_store(self.context.storage_url)
+        except BillingWatchError as error:
+            logger.error("the store does not open; answering 503", extra={"reason": str(error)})  # noqa: TRY400
+            return False
+        self.wsgi = self.build(store)
+        self._store = store
+        return True
+
+    def _keep_opening(self) -> None:
+        while not self._stop.wait(1.0) and not self._open():
+            pass
+
+
+class PublicWorker(Worker):
+    """Takes webhooks. Refusals are counted in memory and flushed each second and at the end."""
+
+    role = "public"
+
+    def build(self, store: Store) -> WSGIApplication:
+        """Return the webhook application."""
+        refusals = Refusals()
+
+        def flush() -> None:
+            stopping = False
+            while not stopping:
+                stopping = self._stop.wait(1.0)
+                try:
+                    refusals.flush(store)
+                except StoreUnavailableError as error:
+                    logger.warning("refusals are not stored yet", extra={"reason": str(error)})
+
+        self.spawn_thread("refusals", flush)
+        return web.public_app(self.context.config, store, refusals, self.context.limiter)
+
+
+class PrivateWorker(Worker):
+    """Serves /metrics and the rest of the private listener, and keeps house in the store."""
+
+    role = "private"
+
+    def build(self, store: Store) -> WSGIApplication:
+        """Return the private application."""
+        config, health = self.context.config, housekeeping.StoreHealth(store.schema_version)
+
+        def keep_house() -> None:
+            housekeeping.run(store, health, time.time, self._stop)
+
+        self.spawn_thread("housekeeping", keep_house)
+        return private_app(config, store, health, self.context.web_config, self.request_reload)
+
+    def request_reload(self) -> ConfigState | None:
+        """Have the supervisor load the file; return the outcome, None if it did not come in time."""
+        asked = time.monotonic()
+        os.kill(self.ppid, signal.SIGHUP)
+        return self.context.config.wait_for_attempt(asked, RELOAD_TIMEOUT_SECONDS)
+
+
+def _unavailable(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    body = b"the store does not open; see the log\n"
+    start_response(
+        "503 Service Unavailable",
+        [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Retry-After", "5"),
+        ],
+    )
+    return [body]
