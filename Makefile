@@ -1,0 +1,73 @@
+# Everything runs in .venv with the versions of requirements/*.lock; nothing is installed outside this folder.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; done; echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(PATH):$(CURDIR)/.tools/bin
+
+.PHONY: help demo test lint format bench generate lock tools clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name about; do \
+		printf '  make %-9s %s\n' "$$name" "$$about"; done
+
+demo: $(INSTALLED) ## start the exporter with made-up shops and every anomaly; Ctrl-C ends it
+	@$(BIN)/python scripts/demo.py $(DEMO)
+
+test: $(INSTALLED) tools ## run all tests (one file: make test TESTS=tests/shop)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)
+
+lint: $(INSTALLED) ## check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## format all code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+generate: $(INSTALLED) ## write again what is made from code: rules, reference tables
+	@$(BIN)/python -m bw_rules.generate
+	@$(BIN)/python -m bw_exporter.generate
+
+lock: ## pin the newest versions that pyproject.toml allows (needs uv)
+	@uv=$$(command -v $(BIN)/uv uv | head -n 1); \
+	test -n "$$uv" || { echo "make lock needs uv: python3 -m pip install uv, in a venv of your own"; exit 1; }; \
+	set -- --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-header \
+		--no-emit-index-url --no-emit-find-links; \
+	"$$uv" pip compile pyproject.toml "$$@" --output-file requirements/runtime.lock && \
+	"$$uv" pip compile pyproject.toml "$$@" --group dev --constraints requirements/runtime.lock \
+		--output-file requirements/dev.lock
+
+tools: ## fetch promtool, prometheus, amtool and alertmanager into .tools where PATH lacks them
+	@scripts/fetch-tools
+
+clean: ## remove what make and the tests have made
+	rm -rf $(VENV) .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version 2>&1)." \
+			"Install one and run: make PYTHON=python3.x"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(INSTALLED): pyproject.toml requirements/dev.lock | $(BIN)/python
+	@echo "Installing into $(VENV), once; this takes about a minute."
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,152 @@
+"""Shows the exporter at work: made-up shops post signed Stripe events to it, with every anomaly.
+
+Run it by `make demo`. Everything lives in a folder of its own that is removed at the end; Ctrl-C ends it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COMMAND = str(Path(sys.executable).with_name("bw-exporter"))
+READY_SECONDS = 30
+STOP_SECONDS = 15
+
+TENANTS = """\
+# Short graces, so that a few minutes show what takes hours in earnest.
+defaults:
+  detectors:
+    duplicate_charge: {grace: 10s}
+    invoice_mismatch: {grace: 20s}
+    silent_lapse: {max_silence: 5m}
+tenants:
+  books: {name: Corner Books, webhook_secret: whsec_demo_books}
+  coffee: {name: Coffee Club, webhook_secret: whsec_demo_coffee}
+  trouble: {name: Trouble Inc, webhook_secret: whsec_demo_trouble}
+"""
+
+
+def main() -> int:
+    """Run the demo; return 0 if it ended well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--duration", metavar="60s", help="end by itself after so long (default: Ctrl-C)")
+    parser.add_argument("--rate", default="5", help="events per second (default: %(default)s)")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = Path(tempfile.mkdtemp(prefix="billingwatch-demo-"))
+    try:
+        return play(folder, args)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def play(folder: Path, args: argparse.Namespace) -> int:
+    """Start the exporter, then the shops; leave nothing running."""
+    config, log = folder / "tenants.yaml", folder / "exporter.log"
+    config.write_text(TENANTS)
+    storage = f"sqlite:///{folder}/billingwatch.db"
+    public, private = free_port(8000), free_port(9847)
+    serve = [COMMAND, "serve", "--config.file", str(config), "--storage.url", storage]
+    serve += ["--web.webhook-address", f"127.0.0.1:{public}", "--web.metrics-address", f"127.0.0.1:{private}"]
+    simulate = [COMMAND, "simulate", "--config.file", str(config), "--url", f"http://127.0.0.1:{public}"]
+    simulate += ["--rate", args.rate, "--anomaly", "all"]
+    simulate += ["--duration", args.duration] if args.duration else []
+    # Sessions of their own: Ctrl-C is for this process, which ends them in the right order.
+    with log.open("wb") as output:
+        exporter = subprocess.Popen(serve, stdout=output, stderr=output, start_new_session=True)
+    shops = None
+    try:
+        if not ready(exporter, private):
+            print(f"The exporter did not start. It says:\n{tail(log)}", file=sys.stderr)
+            return 1
+        print(WHERE.format(public=public, private=private, command=COMMAND, storage=storage, config=config))
+        shops = subprocess.Popen(simulate, start_new_session=True)
+        while shops.poll() is None:
+            if exporter.poll() is not None:
+                print(f"\nThe exporter has ended. It said:\n{tail(log)}", file=sys.stderr)
+                return 1
+            time.sleep(0.2)
+        return shops.returncode
+    finally:
+        for process, how in ((shops, signal.SIGINT), (exporter, signal.SIGTERM)):
+            stop(process, how)
+        if trouble := [line for line in tail(log, 10_000).splitlines() if "level=error" in line]:
+            print("The exporter complained:\n" + "\n".join(trouble[-10:]), file=sys.stderr)
+
+
+WHERE = """\
+The exporter runs. Look at:
+  a page for people     http://127.0.0.1:{private}/
+  metrics               http://127.0.0.1:{private}/metrics
+  findings              http://127.0.0.1:{private}/findings
+  or, in another shell  {command} findings --storage.url {storage}
+Three shops post to   http://127.0.0.1:{public}/webhooks/<tenant>; trouble strikes the tenant `trouble`.
+Their file is         {config}
+Ctrl-C ends everything.
+"""
+
+
+def free_port(wanted: int) -> int:
+    """Return `wanted` if nobody listens there, else a port that is free."""
+    for port in (wanted, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = tried.getsockname()[1]
+            return found
+    raise OSError("no free port on 127.0.0.1")
+
+
+def ready(exporter: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the exporter says that it is ready; return False if it ends before, or never says so."""
+    deadline = time.monotonic() + READY_SECONDS
+    while exporter.poll() is None and time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", "/-/ready")
+            if connection.getresponse().status == http.client.OK:
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    return False
+
+
+def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
+    """End a process the kind way, and after a while the other way."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(how)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
