@@ -269,7 +269,7 @@ STORE_COMMITS = Family(
     34,
     "billingwatch_store_commits_total",
     "counter",
-    "Durable commits of webhook requests; requests per commit is the size of the groups.",
+    "Durable commits that changed a count; webhook requests per commit is the size of the groups.",
     per_tenant=False,
 )
 TENANT_INFO = Family(
@@ -347,9 +347,7 @@ STORE_PROBE_SECONDS = Family(
     stored=False,
 )
 
-FAMILIES: tuple[Family, ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Family)
-)
+FAMILIES: tuple[Family, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All families, in the order of the exposition."""
 
 BY_NUMBER: dict[int, Family] = {family.number: family for family in FAMILIES}

@@ -1,0 +1,40 @@
+"""What a check is, and what its memory is made of."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+from bw_exporter.facts import Fact
+from bw_exporter.memory import decoded, encoded
+from bw_exporter.store.protocol import Pending, Transaction
+from bw_exporter.tenants import Tenant
+
+State = TypeVar("State")
+
+
+class Check(Protocol):
+    """A module of this package: what it is called, which facts it looks at, and how it judges."""
+
+    NAME: str
+    FACTS: tuple[type, ...]
+
+    def observe(self, fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
+        """Take in one fact; count a verdict at once, or leave a Pending behind."""
+
+    def settle(self, pending: Pending, tx: Transaction, now: int) -> None:
+        """Answer a question whose time has come: drop it, or wait for it anew."""
+
+
+def load(state: type[State], tx: Transaction, tenant: str, kind: str, key: str) -> State:
+    """Return what is remembered under a key, or the state's defaults."""
+    return decoded(state, tx.load(tenant, kind, key))
+
+
+def save(state: Any, tx: Transaction, tenant: str, kind: str, key: str, keep_until: int) -> None:  # noqa: ANN401 - any state
+    """Remember a state."""
+    tx.save(tenant, kind, key, encoded(state), keep_until)
+
+
+def stripe_link(section: str, object_id: str, *, livemode: bool) -> str:
+    """Return where Stripe's dashboard shows an object."""
+    return f"https://dashboard.stripe.com/{'' if livemode else 'test/'}{section}/{object_id}"

@@ -1,0 +1,181 @@
+"""An invoice's lines against the subscription's remembered versions: pure, line by line, before discount and tax.
+
+Totals are never compared: coupons, taxes, balances, credit notes and minimum charges move them rightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
+
+SLACK_SECONDS = 300
+"""How far before the invoice and after its finalisation a version may have been in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A subscription item's price and quantity in one version; `unit_amount` is a decimal's text."""
+
+    currency: str = ""
+    unit_amount: str | None = None
+    quantity: int | None = None
+    metered: bool = False
+    tiered: bool = False
+    trial: bool = False
+    divide_by: int | None = None
+    round_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A subscription as one event told it; `first` where the event was its creation."""
+
+    order: tuple[int, int] = (0, 0)
+    first: bool = False
+    trial_end_at: int | None = None
+    test_clock: bool = False
+    items: dict[str, Price] = field(default_factory=dict)
+    pending_items: dict[str, Price] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> Version:
+        """Rebuild a version from its JSON."""
+        items = {item: Price(**price) for item, price in raw.pop("items").items()}
+        pending = {item: Price(**price) for item, price in raw.pop("pending_items").items()}
+        order = tuple(raw.pop("order"))
+        return cls(**raw, order=order, items=items, pending_items=pending)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line no version explains; `expected` and `amount` in minor units."""
+
+    line: str
+    kind: Literal["unit_price", "quantity", "amount"]
+    amount: int
+    expected: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an invoice's lines say; `reason` where it is abstained."""
+
+    verdict: Literal["ok", "mismatch", "abstained"]
+    reason: str = ""
+    lines: tuple[BadLine, ...] = ()
+
+
+def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, evicted: bool) -> Verdict:
+    """Judge an invoice by the versions that were in force around it.
+
+    A line is right if any of them explains it, wrong if all of them can be judged and none explains it.
+    `evicted` says that versions older than the first are forgotten.
+    """
+    test_clock = invoice.test_clock or any(version.test_clock for version in versions)
+    candidates = list(versions if test_clock else _in_force(invoice, versions))
+    # Before the first version known there was another one, unless that version is the creation.
+    gap = "" if not versions or versions[0].first else _gap(invoice, versions[0], evicted=evicted)
+    bad, ok, reasons, prorated = [], 0, list[str](), 0
+    for line in invoice.lines:
+        if line.proration or line.kind == "one_off":
+            prorated += line.proration
+            continue
+        outcome = _line(line, candidates, tolerance)
+        if outcome == "ok":
+            ok += 1
+        elif isinstance(outcome, BadLine):
+            if gap or test_clock:
+                reasons.append(gap or "test_clock")
+            else:
+                bad.append(outcome)
+        else:
+            reasons.append(outcome)
+    if bad:
+        return Verdict("mismatch", lines=tuple(bad))
+    if ok:
+        return Verdict("ok")
+    if reasons:
+        return Verdict("abstained", reasons[0])
+    if invoice.truncated:
+        return Verdict("abstained", "lines_truncated")
+    return Verdict("abstained", "only_prorations" if prorated else "no_line")
+
+
+def _in_force(invoice: InvoiceSeen, versions: Sequence[Version]) -> Iterator[Version]:
+    begins, ends = invoice.created_at - SLACK_SECONDS, invoice.finalized_at + SLACK_SECONDS
+    for index, version in enumerate(versions):
+        until = versions[index + 1].order[0] if index + 1 < len(versions) else ends
+        if version.order[0] <= ends and until >= begins:
+            yield version
+
+
+def _gap(invoice: InvoiceSeen, oldest: Version, *, evicted: bool) -> str:
+    if oldest.order[0] <= invoice.created_at - SLACK_SECONDS:
+        return ""
+    return "state_evicted" if evicted else "subscription_unknown"
+
+
+def _line(line: InvoiceLine, candidates: Sequence[Version], tolerance: int) -> str | BadLine:
+    """Return "ok", the line as wrong, or the reason why it cannot be judged."""
+    reason, wrong = "", None
+    for version in reversed(candidates):
+        for price in (version.items.get(line.item or ""), version.pending_items.get(line.item or "")):
+            if price is None:
+                continue
+            outcome = _priced(line, version, price, tolerance)
+            if outcome == "ok":
+                return "ok"
+            if isinstance(outcome, BadLine):
+                wrong = wrong or outcome
+            else:
+                reason = reason or outcome
+        if line.item not in version.items and line.item not in version.pending_items:
+            reason = reason or "item_unknown"
+    if reason:
+        return reason
+    return wrong or "subscription_unknown"
+
+
+def _priced(  # noqa: PLR0911 - one return per rule
+    line: InvoiceLine, version: Version, price: Price, tolerance: int
+) -> str | BadLine:
+    trial_end_at, starts_at = version.trial_end_at, line.period_start_at
+    if line.amount == 0 and trial_end_at and starts_at is not None and starts_at < trial_end_at:
+        return "ok"
+    if price.metered:
+        return "metered"
+    if price.tiered:
+        return "tiered"
+    if price.trial:
+        return "item_trial"
+    if price.currency != line.currency:
+        return "multi_currency"
+    if price.unit_amount is None or price.quantity is None or line.amount is None:
+        return "no_unit_amount"
+    unit = Decimal(price.unit_amount)
+    expected = unit * _units(price.quantity, price)
+    for amount in (line.amount, line.subtotal):
+        # Fractions of a minor unit are rounded by a rule of Stripe's own; within one unit is right.
+        if amount is not None and abs(amount - expected) < 1 + tolerance:
+            return "ok"
+    return BadLine(line.id, _kind(line, price, unit), line.amount, str(expected), line.currency)
+
+
+def _units(quantity: int, price: Price) -> int:
+    if not price.divide_by:
+        return quantity
+    return -(-quantity // price.divide_by) if price.round_up else quantity // price.divide_by
+
+
+def _kind(line: InvoiceLine, price: Price, unit: Decimal) -> Literal["unit_price", "quantity", "amount"]:
+    counted = line.quantity is not None and line.quantity != price.quantity
+    if counted and line.amount == unit * _units(line.quantity or 0, price):
+        return "quantity"
+    if line.unit_amount is not None and line.unit_amount != unit:
+        return "unit_price"
+    return "amount"

@@ -1,0 +1,204 @@
+"""Invoice mismatch: a finalised invoice's lines against the subscription as its own events told it.
+
+The check abstains rather than cries wolf: what is not remembered is not judged, and what looks wrong waits
+for a grace in which the event that explains it may still arrive.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from bw_exporter import catalog
+from bw_exporter.checks.check import load, save, stripe_link
+from bw_exporter.checks.invoice_lines import Price, Verdict, Version, judge
+from bw_exporter.facts import Fact
+from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
+from bw_exporter.facts.subscriptions import Item, SubscriptionSeen
+from bw_exporter.memory import encoded
+from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
+from bw_exporter.series import Add, Change, RaiseTo
+from bw_exporter.store.protocol import FOREVER, Finding, Pending, Transaction
+from bw_exporter.tenants import Tenant
+
+NAME = "invoice_mismatch"
+FACTS = (InvoiceSeen, SubscriptionSeen)
+
+_PLAN, _JUDGED = "plan", "judged"
+_VERSIONS = 8
+_FINAL_STATUSES = ("open", "paid", "uncollectible")
+_NOT_APPLICABLE = ("subscription_threshold", "automatic_pending_invoice_item_invoice", "upcoming")
+_MAY_BE_LATE = ("subscription_unknown", "item_unknown")
+_DEFAULT_GRACE_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The last versions of a subscription, oldest first; `evicted` where older ones were let go."""
+
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    evicted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """That an invoice has its verdict, or a question waiting for one."""
+
+    begun: bool = False
+
+
+def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
+    """Judge an invoice when it is first seen final; ask its questions anew when its subscription speaks."""
+    if isinstance(fact, InvoiceSeen):
+        _invoice(fact, tx, tenant, now)
+    elif isinstance(fact, SubscriptionSeen):
+        _remember(fact, tx, tenant.id, now)
+        for pending in tx.waiting(tenant.id, NAME, fact.subscription):
+            question = _Question.of(pending.state)
+            verdict = question.verdict(tx, tenant.id)
+            if verdict.verdict == "ok":
+                tx.drop(pending)
+                _count(verdict, question.invoice, tx, tenant.id, now)
+
+
+def settle(pending: Pending, tx: Transaction, now: int) -> None:
+    """Give the verdict; once more wait a grace if nothing newer than the invoice has been received since."""
+    tx.drop(pending)
+    question = _Question.of(pending.state)
+    verdict, invoice = question.verdict(tx, pending.tenant), question.invoice
+    stale = not tx.saw_event_since(pending.tenant, invoice.event_at, besides=invoice.event)
+    if verdict.verdict != "ok" and stale and question.graces == 1:
+        again = replace(question, graces=2)
+        tx.wait(replace(pending, due_at=now + question.grace_seconds, state=encoded(again)))
+        return
+    _count(verdict, invoice, tx, pending.tenant, now)
+
+
+def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) -> None:
+    if invoice.status not in (*_FINAL_STATUSES, "void"):
+        return
+    if invoice.status == "void":
+        for pending in tx.waiting(tenant.id, NAME, invoice.subscription or ""):
+            if pending.key == invoice.invoice:
+                tx.drop(pending)
+    if load(Judged, tx, tenant.id, _JUDGED, invoice.invoice).begun:
+        return
+    save(Judged(begun=True), tx, tenant.id, _JUDGED, invoice.invoice, now + LEDGER_SECONDS)
+    if invoice.status == "void":
+        return
+    if invoice.subscription is None or invoice.billing_reason in _NOT_APPLICABLE:
+        tx.change(tenant.id, (Add(catalog.INVOICE_CHECKS, ("not_applicable",)),))
+        return
+    thresholds = tenant.detectors.get(NAME)
+    question = _Question(
+        invoice,
+        tolerance=int(getattr(thresholds, "tolerance", 0)),
+        grace_seconds=int(getattr(thresholds, "grace", _DEFAULT_GRACE_SECONDS)),
+    )
+    verdict = question.verdict(tx, tenant.id)
+    if verdict.verdict == "mismatch" or verdict.reason in _MAY_BE_LATE:
+        due_at = now + question.grace_seconds
+        tx.wait(Pending(tenant.id, NAME, invoice.invoice, invoice.subscription, due_at, encoded(question)))
+    else:
+        _count(verdict, invoice, tx, tenant.id, now)
+
+
+def _count(verdict: Verdict, invoice: InvoiceSeen, tx: Transaction, tenant: str, now: int) -> None:
+    changes: list[Change] = [Add(catalog.INVOICE_CHECKS, (verdict.verdict,))]
+    if verdict.verdict == "abstained":
+        changes.append(Add(catalog.INVOICE_ABSTENTIONS, (verdict.reason,)))
+    if verdict.verdict == "mismatch":
+        changes.append(RaiseTo(catalog.LAST_MISMATCH, now))
+        details = {
+            "invoice": invoice.invoice,
+            "subscription": invoice.subscription,
+            "lines": [
+                {
+                    "line": line.line,
+                    "kind": line.kind,
+                    "amount": line.amount,
+                    "expected": line.expected,
+                    "currency": line.currency,
+                }
+                for line in verdict.lines
+            ],
+            "link": stripe_link("invoices", invoice.invoice, livemode=invoice.livemode),
+        }
+        tx.report(Finding(now, tenant, NAME, details))
+    tx.change(tenant, changes)
+
+
+def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) -> None:
+    plan = load(Plan, tx, tenant, _PLAN, seen.subscription)
+    version = Version(
+        order=seen.order,
+        first=seen.first,
+        trial_end_at=seen.trial_end_at,
+        test_clock=seen.test_clock,
+        items=_prices(seen.items),
+        pending_items=_prices(seen.pending_items),
+    )
+    versions = [Version.of(raw) for raw in plan.versions]
+    insort(versions, version, key=lambda each: each.order)
+    versions = [
+        each
+        for index, each in enumerate(versions)
+        if index == 0
+        or replace(each, order=versions[index - 1].order, first=versions[index - 1].first)
+        != versions[index - 1]
+    ]
+    following = Plan([*map(_raw, versions[-_VERSIONS:])], plan.evicted or len(versions) > _VERSIONS)
+    keep_until = now + ENDED_SUBSCRIPTION_SECONDS if seen.ended else FOREVER
+    save(following, tx, tenant, _PLAN, seen.subscription, keep_until)
+
+
+def _raw(version: Version) -> dict[str, Any]:
+    raw: dict[str, Any] = orjson.loads(encoded(version))
+    return raw
+
+
+def _prices(items: tuple[Item, ...]) -> dict[str, Price]:
+    return {
+        item.id: Price(
+            currency=item.currency,
+            unit_amount=None if item.unit_amount is None else str(item.unit_amount),
+            quantity=item.quantity,
+            metered=item.metered,
+            tiered=item.tiered,
+            trial=item.trial,
+            divide_by=item.divide_by,
+            round_up=item.round_up,
+        )
+        for item in items
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """An invoice that waits for its verdict, with the thresholds it is judged by."""
+
+    invoice: InvoiceSeen
+    tolerance: int
+    grace_seconds: int
+    graces: int = 1
+
+    @classmethod
+    def of(cls, state: bytes) -> _Question:
+        raw = orjson.loads(state)
+        invoice = raw.pop("invoice")
+        lines = tuple(_line(line) for line in invoice.pop("lines"))
+        return cls(invoice=InvoiceSeen(**invoice, lines=lines), **raw)
+
+    def verdict(self, tx: Transaction, tenant: str) -> Verdict:
+        plan = load(Plan, tx, tenant, _PLAN, self.invoice.subscription or "")
+        versions = [Version.of(raw) for raw in plan.versions]
+        return judge(self.invoice, versions, self.tolerance, evicted=plan.evicted)
+
+
+def _line(raw: dict[str, Any]) -> InvoiceLine:
+    unit_amount = raw.pop("unit_amount")
+    return InvoiceLine(**raw, unit_amount=None if unit_amount is None else Decimal(unit_amount))

@@ -1,0 +1,23 @@
+"""From facts to changes of series: pure functions of a fact and what is remembered of its object."""
+
+from __future__ import annotations
+
+from bw_exporter.effects import charges, disputes, invoices, once, subscriptions
+from bw_exporter.effects.effect import Effect
+from bw_exporter.memory import decoded
+from bw_exporter.series import Change
+
+EFFECTS: dict[type, tuple[Effect, ...]] = {
+    **charges.EFFECTS,
+    **disputes.EFFECTS,
+    **invoices.EFFECTS,
+    **once.EFFECTS,
+    **subscriptions.EFFECTS,
+}
+
+
+def forgotten(kind: str, raw: bytes) -> list[Change]:
+    """Return what forgetting a remembered state takes back: an ended subscription leaves its gauge."""
+    if kind != subscriptions.KIND:
+        return []
+    return subscriptions.forgotten(decoded(subscriptions.Subscription, raw))

@@ -1,0 +1,37 @@
+"""Objects that count once per state: early fraud warnings, payouts, checkout sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bw_exporter import catalog
+from bw_exporter.effects.effect import Effect
+from bw_exporter.facts.once import Once
+from bw_exporter.series import Add, Change
+from bw_exporter.tenants import Tenant
+
+_FAMILIES = {
+    "early_fraud_warning": catalog.EARLY_FRAUD_WARNINGS,
+    "payout": catalog.PAYOUTS,
+    "checkout_session": catalog.CHECKOUT_SESSIONS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """That the object was counted in this state."""
+
+    counted: bool = False
+
+
+def once(fact: Once, state: Counted, _tenant: Tenant) -> tuple[Counted, list[Change]]:
+    """Count the object unless it was."""
+    if state.counted:
+        return state, []
+    return Counted(counted=True), [Add(_FAMILIES[fact.what], (fact.state,) if fact.state else ())]
+
+
+EFFECTS: dict[type, tuple[Effect, ...]] = {
+    Once: (Effect("once", lambda fact: f"{fact.what} {fact.state} {fact.id}", Counted, once),)
+}
+"""How each type of fact in this room counts."""

@@ -1,0 +1,133 @@
+"""Subscriptions by status, and the changes in their lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from bw_exporter import catalog
+from bw_exporter.effects.effect import Effect
+from bw_exporter.facts.subscriptions import Item, SubscriptionSeen
+from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS
+from bw_exporter.series import Add, Change
+from bw_exporter.tenants import Tenant
+
+KIND = "subscription"
+
+_ENDED = ("canceled", "incomplete_expired")
+_BEHIND = ("past_due", "unpaid")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """The newest snapshot of a subscription by event order, and what was counted of it.
+
+    `per_month` is its price in minor units per month as a fraction's text, where it can be told.
+    """
+
+    order: tuple[int, int] = (-1, 0)
+    status: str = ""
+    per_month: str = ""
+    cancel_at_period_end: bool = False
+    created: bool = False
+    canceled: bool = False
+
+
+def subscription_seen(
+    fact: SubscriptionSeen, state: Subscription, _tenant: Tenant
+) -> tuple[Subscription, list[Change]]:
+    """Follow the newest snapshot; an older one delivered late only tells that the subscription was created."""
+    changes: list[Change] = []
+    if fact.first and not state.created:
+        changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("created",)))
+        state = replace(state, created=True)
+    if fact.order < tuple(state.order):
+        return state, changes
+    if fact.status != state.status:
+        if state.status:
+            changes.append(Add(catalog.SUBSCRIPTIONS, (state.status,), -1))
+        changes.append(Add(catalog.SUBSCRIPTIONS, (fact.status,)))
+    kinds = [*_status_changes(fact, state), *_plan_changes(fact, state), *_cancel_changes(fact, state)]
+    changes += [Add(catalog.SUBSCRIPTION_CHANGES, (kind,)) for kind in kinds]
+    following = replace(
+        state,
+        order=fact.order,
+        status=fact.status,
+        per_month=_per_month(fact.items, truncated=fact.items_truncated),
+        cancel_at_period_end=fact.cancel_at_period_end,
+        canceled=state.canceled or fact.status == "canceled",
+    )
+    return following, changes
+
+
+def forgotten(state: Subscription) -> list[Change]:
+    """Return what forgetting a subscription takes from the gauge."""
+    return [Add(catalog.SUBSCRIPTIONS, (state.status,), -1)] if state.status else []
+
+
+def _status_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+    before, now = state.status or fact.was_status or "", fact.status
+    kinds = []
+    if now == "canceled" and not state.canceled and (fact.ended or before not in ("canceled", "")):
+        kinds.append("canceled")
+    if now == "trialing" and (fact.first or before not in ("trialing", "")):
+        kinds.append("trial_started")
+    if before == "trialing" and now == "active":
+        kinds.append("trial_converted")
+    if now == "paused" and before not in ("paused", ""):
+        kinds.append("paused")
+    if before == "paused" and now in ("active", "trialing"):
+        kinds.append("resumed")
+    if now == "past_due" and before not in (*_BEHIND, ""):
+        kinds.append("past_due")
+    if before in _BEHIND and now == "active":
+        kinds.append("recovered")
+    return kinds
+
+
+def _plan_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+    """Compare prices of one subscription over time; a plan that cannot be priced is no change."""
+    now = _per_month(fact.items, truncated=fact.items_truncated)
+    if not state.per_month or not now or fact.status in _ENDED:
+        return []
+    old, new = state.per_month.split(), now.split()
+    if old[1] != new[1] or Fraction(old[0]) == Fraction(new[0]):
+        return []
+    return ["upgraded" if Fraction(new[0]) > Fraction(old[0]) else "downgraded"]
+
+
+def _cancel_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+    before = state.cancel_at_period_end if state.status else fact.was_cancel_at_period_end
+    if before is None or before == fact.cancel_at_period_end or fact.status in _ENDED:
+        return []
+    return ["cancel_scheduled" if fact.cancel_at_period_end else "cancel_unscheduled"]
+
+
+def _per_month(items: tuple[Item, ...], *, truncated: bool) -> str:
+    """Price per month as "fraction currency"; empty where an item has no fixed price."""
+    total, currencies = Fraction(0), set()
+    for item in items:
+        priced = item.unit_amount is not None and item.quantity is not None and item.per_month is not None
+        if not priced or item.metered or item.tiered:
+            return ""
+        total += Fraction(item.unit_amount) * item.quantity * Fraction(*item.per_month)  # type: ignore[arg-type,operator,misc]
+        currencies.add(item.currency)
+    return f"{total} {currencies.pop()}" if len(currencies) == 1 and not truncated else ""
+
+
+def _kept(state: Subscription) -> int | None:
+    return ENDED_SUBSCRIPTION_SECONDS if state.status in _ENDED else None
+
+
+EFFECTS: dict[type, tuple[Effect, ...]] = {
+    SubscriptionSeen: (
+        Effect(
+            KIND,
+            lambda fact: fact.subscription,
+            Subscription,
+            subscription_seen,
+            _kept,
+        ),
+    )
+}
+"""How each type of fact in this room counts."""

@@ -1,0 +1,31 @@
+"""Stripe events as facts: frozen values in which the differences between API versions have ended.
+
+Facts are read by shape, never by `api_version`: one account sends old and new shapes mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bw_exporter.event import Event
+from bw_exporter.facts import charges, disputes, invoices, once, subscriptions
+
+Fact = object
+"""One of the frozen dataclasses in this package; effects and checks pick theirs by type."""
+
+READERS: dict[str, Callable[[Event], tuple[Fact, ...]]] = {
+    **charges.READERS,
+    **disputes.READERS,
+    **invoices.READERS,
+    **once.READERS,
+    **subscriptions.READERS,
+}
+
+
+def facts_of(event: Event) -> tuple[Fact, ...]:
+    """Read an event's facts; none for a type that counts only as an event.
+
+    Raises MalformedError where a field that is needed is present with the wrong type.
+    """
+    reader = READERS.get(event.type)
+    return reader(event) if reader else ()

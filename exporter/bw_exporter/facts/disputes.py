@@ -1,0 +1,106 @@
+"""Disputes, inquiries and early fraud warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bw_exporter import reading
+from bw_exporter.event import Event
+from bw_exporter.facts.once import Once
+from bw_exporter.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
+from bw_exporter.money import currency_label
+from bw_exporter.reading import Json
+
+INQUIRY_PREFIX = "warning_"
+"""Statuses of an inquiry or retrieval: no money moved, no chargeback yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSeen:
+    """A dispute's snapshot: whether it is an inquiry at this moment, and the money moved so far.
+
+    `withdrawn` and `reinstated` hold (currency, minor units) of all its balance transactions, fees
+    included; they are cumulative, so later snapshots contain earlier ones.
+    """
+
+    dispute: str
+    stage: Literal["created", "updated", "closed", "funds"]
+    inquiry: bool
+    reason: str
+    outcome: str
+    withdrawn: tuple[tuple[str, int], ...] = ()
+    reinstated: tuple[tuple[str, int], ...] = ()
+
+
+def dispute_created(event: Event) -> tuple[DisputeSeen, ...]:
+    """Read charge.dispute.created."""
+    return (_seen(event, "created"),)
+
+
+def dispute_updated(event: Event) -> tuple[DisputeSeen, ...]:
+    """Read charge.dispute.updated: an inquiry may have become a dispute."""
+    return (_seen(event, "updated"),)
+
+
+def dispute_closed(event: Event) -> tuple[DisputeSeen, ...]:
+    """Read charge.dispute.closed."""
+    return (_seen(event, "closed"),)
+
+
+def dispute_funds(event: Event) -> tuple[DisputeSeen, ...]:
+    """Read funds_withdrawn and funds_reinstated, the only place where a dispute moves money.
+
+    An event without balance transactions falls back to the disputed amount, in the direction its type says.
+    """
+    withdrawn, reinstated = _moved(event.object, "negative"), _moved(event.object, "positive")
+    if not withdrawn and not reinstated:
+        currency = currency_label(reading.text(event.object, "currency"))
+        fallback = ((currency, reading.natural(event.object, "amount") or 0),)
+        if event.type.endswith("funds_withdrawn"):
+            withdrawn = fallback
+        else:
+            reinstated = fallback
+    seen = _seen(event, "funds")
+    return (
+        DisputeSeen(seen.dispute, "funds", seen.inquiry, seen.reason, seen.outcome, withdrawn, reinstated),
+    )
+
+
+def early_fraud_warning(event: Event) -> tuple[Once, ...]:
+    """Read radar.early_fraud_warning.created."""
+    return (Once("early_fraud_warning", reading.own_id(event.object)),)
+
+
+def _seen(event: Event, stage: Literal["created", "updated", "closed", "funds"]) -> DisputeSeen:
+    status = reading.text(event.object, "status")
+    return DisputeSeen(
+        dispute=reading.own_id(event.object),
+        stage=stage,
+        inquiry=status is not None and status.startswith(INQUIRY_PREFIX),
+        reason=listed(reading.text(event.object, "reason"), DISPUTE_REASONS, null=NONE),
+        outcome=listed(status, DISPUTE_OUTCOMES),
+    )
+
+
+def _moved(dispute: Json, sign: Literal["negative", "positive"]) -> tuple[tuple[str, int], ...]:
+    sums: dict[str, int] = {}
+    for transaction in reading.listing(dispute, "balance_transactions"):
+        net = reading.integer(transaction, "net")
+        if net is None:
+            net = reading.integer(transaction, "amount") or 0
+        if (net < 0) == (sign == "negative") and net != 0:
+            currency = currency_label(reading.text(transaction, "currency"))
+            sums[currency] = sums.get(currency, 0) + abs(net)
+    return tuple(sorted(sums.items()))
+
+
+READERS = {
+    "charge.dispute.created": dispute_created,
+    "charge.dispute.updated": dispute_updated,
+    "charge.dispute.closed": dispute_closed,
+    "charge.dispute.funds_withdrawn": dispute_funds,
+    "charge.dispute.funds_reinstated": dispute_funds,
+    "radar.early_fraud_warning.created": early_fraud_warning,
+}
+"""Which reader turns which event type into facts."""

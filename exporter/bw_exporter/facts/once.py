@@ -1,0 +1,45 @@
+"""Facts that count an object once for each value of one label: payouts, checkout sessions, fraud warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bw_exporter import reading
+from bw_exporter.event import Event
+from bw_exporter.labels import PAYOUT_STATUSES, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An object that reached `state` (a label value, or empty where the family has no label)."""
+
+    what: Literal["early_fraud_warning", "payout", "checkout_session"]
+    id: str
+    state: str = ""
+
+
+def payout(event: Event) -> tuple[Once, ...]:
+    """Read payout.created, paid, failed and canceled; a paid payout may fail later, then both count."""
+    ending = event.type.removeprefix("payout.")
+    status = reading.text(event.object, "status") if ending == "created" else ending
+    return (Once("payout", reading.own_id(event.object), listed(status, PAYOUT_STATUSES)),)
+
+
+def checkout_session(event: Event) -> tuple[Once, ...]:
+    """Read checkout.session.*; `completed` says nothing of money, which the charge counts."""
+    outcome = event.type.removeprefix("checkout.session.")
+    return (Once("checkout_session", reading.own_id(event.object), outcome),)
+
+
+READERS = {
+    "payout.created": payout,
+    "payout.paid": payout,
+    "payout.failed": payout,
+    "payout.canceled": payout,
+    "checkout.session.completed": checkout_session,
+    "checkout.session.async_payment_succeeded": checkout_session,
+    "checkout.session.async_payment_failed": checkout_session,
+    "checkout.session.expired": checkout_session,
+}
+"""Which reader turns which event type into facts."""

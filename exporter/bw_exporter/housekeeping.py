@@ -1,0 +1,111 @@
+"""What happens without traffic: settling checks, probing the store, pruning. One thread of the private process.
+
+Every step is a transaction of its own under the store's lock, and settling a question drops it in the same
+transaction, so two housekeepers on one store do no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bw_exporter.checks import CHECKS
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.retention import MARKS_PER_TENANT
+
+if TYPE_CHECKING:
+    from bw_exporter.store import Store, Transaction
+
+SETTLE_EVERY_SECONDS = 1.0
+PROBE_EVERY_SECONDS = 5.0
+PRUNE_EVERY_SECONDS = 60.0
+EVICT_EVERY_SECONDS = 600.0
+
+_SETTLED_AT_ONCE = 64
+_PRUNED_AT_ONCE = 500
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class StoreHealth:
+    """What the last probe of the store said; written by housekeeping, read by scrapes."""
+
+    schema_version: int
+    up: bool = False
+    probe_seconds: float = 0.0
+    size_bytes: int = 0
+
+
+def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: threading.Event) -> None:
+    """Keep house until `stop` is set; a store that is away is tried again at the next turn."""
+    steps = {
+        settle: SETTLE_EVERY_SECONDS,
+        prune: PRUNE_EVERY_SECONDS,
+        evict: EVICT_EVERY_SECONDS,
+    }
+    due = dict.fromkeys(steps, 0.0)
+    probe_due, elapsed, was_up = 0.0, 0.0, True
+    while not stop.is_set():
+        now = int(clock())
+        if probe_due <= elapsed:
+            probe(store, health, now)
+            probe_due = elapsed + PROBE_EVERY_SECONDS
+        for step, every in steps.items():
+            if due[step] <= elapsed:
+                due[step] = elapsed + every
+                was_up = _tried(step, store, now, was_up=was_up)
+        stop.wait(SETTLE_EVERY_SECONDS)
+        elapsed += SETTLE_EVERY_SECONDS
+
+
+def settle(store: Store, now: int) -> None:
+    """Answer every question whose time has come."""
+    while store.write(lambda tx: _settled(tx, now)) == _SETTLED_AT_ONCE:
+        pass
+
+
+def prune(store: Store, now: int) -> None:
+    """Forget what retention.py says is old, in steps short enough for ingest to pass between."""
+    while store.prune(now, _PRUNED_AT_ONCE) >= _PRUNED_AT_ONCE:
+        pass
+
+
+def evict(store: Store, _now: int) -> None:
+    """Bound what is remembered of payers."""
+    store.evict(MARKS_PER_TENANT)
+
+
+def probe(store: Store, health: StoreHealth, now: int) -> None:
+    """Commit a row and note what came of it."""
+    try:
+        health.probe_seconds = store.probe(now)
+        health.up = True
+    except StoreUnavailableError:
+        health.up = False
+    health.size_bytes = store.size_bytes()
+
+
+def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up: bool) -> bool:
+    try:
+        step(store, now)
+    except StoreUnavailableError as error:
+        if was_up:
+            _log.error("housekeeping waits for the store: %s", error)
+        return False
+    except Exception:  # noqa: BLE001 - the next turn must come
+        _log.exception("housekeeping failed at %s; it tries again", step.__name__)
+    return True
+
+
+def _settled(tx: Transaction, now: int) -> int:
+    due = tx.due(now, _SETTLED_AT_ONCE)
+    for pending in due:
+        if (check := CHECKS.get(pending.check)) is None:
+            tx.drop(pending)
+        else:
+            check.settle(pending, tx, now)
+    return len(due)

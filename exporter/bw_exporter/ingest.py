@@ -1,0 +1,144 @@
+"""The line: a verified body becomes an event, the event facts, and all of it one durable transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bw_exporter import catalog, event, facts, signature
+from bw_exporter.checks import CHECKS
+from bw_exporter.effects import EFFECTS
+from bw_exporter.event import Event, NotAnEventError
+from bw_exporter.facts import Fact
+from bw_exporter.labels import HANDLED_EVENT_TYPES, listed
+from bw_exporter.memory import decoded, encoded
+from bw_exporter.reading import MalformedError
+from bw_exporter.retention import DAY_SECONDS, EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
+from bw_exporter.series import Add, Change, Observe, RaiseTo
+from bw_exporter.signature import Verdict
+from bw_exporter.store.protocol import FOREVER, Store, Transaction
+from bw_exporter.tenants import Tenant
+
+Result = Literal["accepted", "redelivered", "bad_signature", "expired_signature", "malformed"]
+Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]
+
+_LATE_KIND = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request as it came: the raw body and the Stripe-Signature header."""
+
+    body: bytes
+    header: str | None
+
+
+def verified(delivery: Delivery, tenant: Tenant, now: float) -> Verdict:
+    """Tell whether the tenant's secrets signed the delivery."""
+    return signature.verify(delivery.body, delivery.header, tenant.secrets, now)
+
+
+def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:
+    """Take a verified body in; what it returns is durable.
+
+    Raises StoreUnavailableError where nothing was counted and Stripe should send the event again.
+    """
+    try:
+        received = event.parse(body)
+    except NotAnEventError:
+        store.write(lambda tx: _not_an_event(tx, tenant, now))
+        return "malformed"
+    reason, known = _read(received, tenant)
+    return store.write(lambda tx: _applied(tx, tenant, received, reason, known, now))
+
+
+def _read(received: Event, tenant: Tenant) -> tuple[Ignored | None, tuple[Fact, ...]]:
+    """Return why an event is ignored, or its facts."""
+    if received.thin:
+        return "thin", ()
+    if received.malformed is not None:
+        return "malformed", ()
+    if received.livemode is not None and received.livemode != (tenant.mode == "live"):
+        return "wrong_mode", ()
+    if received.account is not None:
+        return "connect", ()
+    try:
+        return None, facts.facts_of(received)
+    except MalformedError:
+        return "malformed", ()
+
+
+def _not_an_event(tx: Transaction, tenant: Tenant, now: int) -> None:
+    tx.change(
+        tenant.id,
+        (
+            Add(catalog.EVENTS_IGNORED, ("malformed",)),
+            Add(catalog.WEBHOOK_REQUESTS, ("malformed",)),
+            RaiseTo(catalog.LAST_EVENT, now),
+        ),
+    )
+
+
+def _applied(
+    tx: Transaction,
+    tenant: Tenant,
+    received: Event,
+    reason: Ignored | None,
+    known: Sequence[Fact],
+    now: int,
+) -> Result:
+    arrived = RaiseTo(catalog.LAST_EVENT, now)
+    if not _first_seen(tx, tenant.id, received, now):
+        redelivered = Add(catalog.EVENTS_IGNORED, ("redelivered",))
+        tx.change(tenant.id, (redelivered, Add(catalog.WEBHOOK_REQUESTS, ("redelivered",)), arrived))
+        return "redelivered"
+    changes: list[Change] = [Add(catalog.WEBHOOK_REQUESTS, ("accepted",)), arrived]
+    if received.created_at is not None:
+        changes.append(Observe(catalog.WEBHOOK_LAG, max(0, now - received.created_at)))
+    if reason is None:
+        changes.append(Add(catalog.EVENTS, (listed(received.type, HANDLED_EVENT_TYPES),)))
+    else:
+        changes.append(Add(catalog.EVENTS_IGNORED, (reason,)))
+    for fact in known:
+        changes += _effects(tx, tenant, fact, now)
+    tx.change(tenant.id, changes)
+    for fact in known:
+        for check in CHECKS.values():
+            if isinstance(fact, check.FACTS):
+                check.observe(fact, tx, tenant, now)
+    return "accepted"
+
+
+def _effects(tx: Transaction, tenant: Tenant, fact: Fact, now: int) -> list[Change]:
+    """Apply a fact to what is remembered of its object; return the changes of series."""
+    changes: list[Change] = []
+    for effect in EFFECTS.get(type(fact), ()):
+        if effect.basis not in (None, tenant.revenue_basis):
+            continue
+        key = effect.key(fact)
+        state = decoded(effect.state, tx.load(tenant.id, effect.kind, key))
+        following, changed = effect.apply(fact, state, tenant)
+        if following is not None and following != state:
+            kept = effect.keep_seconds(following)
+            keep_until = FOREVER if kept is None else now + kept
+            tx.save(tenant.id, effect.kind, key, encoded(following), keep_until)
+        changes += changed
+    return changes
+
+
+def _first_seen(tx: Transaction, tenant: str, received: Event, now: int) -> bool:
+    """Remember an event's id; False if it was received before.
+
+    Ids are remembered by creation, which is the cheapest to prune. An event without a believable creation is
+    remembered by receipt instead, or it would be forgotten before its redelivery.
+    """
+    at = received.created_at
+    if at is not None and now - LATE_EVENT_SECONDS <= at <= now + DAY_SECONDS:
+        return tx.remember_event(at, tenant, received.id)
+    if at is not None and tx.knows_event(at, tenant, received.id):
+        return False
+    if tx.load(tenant, _LATE_KIND, received.id) is not None:
+        return False
+    tx.save(tenant, _LATE_KIND, received.id, b"{}", now + EVENT_IDS_SECONDS)
+    return True

@@ -1,0 +1,110 @@
+"""Typed reads from decoded JSON: missing and null are None, a present value of another type is malformed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Json = Mapping[str, Any]
+
+LARGEST_INTEGER = 10**15
+"""Beyond any amount or time of Stripe's, and far enough below 2^53 that sums stay exact in Prometheus."""
+
+LONGEST_ID = 255
+_LONGEST_DECIMAL = 40
+
+
+class MalformedError(Exception):
+    """A field is present with a type Stripe does not give it; the text names the field, never its value."""
+
+
+def text(source: Json, key: str) -> str | None:
+    """Return a string field."""
+    value = source.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise MalformedError(f"{key} is no string")
+
+
+def integer(source: Json, key: str) -> int | None:
+    """Return an integer field; booleans and floats are malformed, and so is what no Stripe amount reaches."""
+    value = source.get(key)
+    if value is None:
+        return None
+    if type(value) is not int or not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        raise MalformedError(f"{key} is no integer in range")
+    return value
+
+
+def natural(source: Json, key: str) -> int | None:
+    """Return an integer field that cannot be negative, such as an amount a counter will grow by."""
+    value = integer(source, key)
+    if value is not None and value < 0:
+        raise MalformedError(f"{key} is negative")
+    return value
+
+
+def boolean(source: Json, key: str) -> bool | None:
+    """Return a boolean field."""
+    value = source.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    raise MalformedError(f"{key} is no boolean")
+
+
+def mapping(source: Json, key: str) -> Json:
+    """Return an object field; an empty mapping where it is missing or null."""
+    value = source.get(key)
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise MalformedError(f"{key} is no object")
+
+
+def listing(source: Json, key: str) -> list[Json]:
+    """Return the objects of an array field, or of a Stripe list's `data`; empty where it is missing or null."""
+    value = source.get(key)
+    if isinstance(value, dict):
+        value = value.get("data")
+    if value is None:
+        return []
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return value
+    raise MalformedError(f"{key} is no list of objects")
+
+
+def identifier(source: Json, key: str) -> str | None:
+    """Return the id in a field that Stripe may expand: the string itself, or the `id` of the object there."""
+    value = source.get(key)
+    if isinstance(value, dict):
+        value = value.get("id")
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and len(value) <= LONGEST_ID and value.isascii() and value.isprintable():
+        return value
+    raise MalformedError(f"{key} is no id")
+
+
+def own_id(source: Json) -> str:
+    """Return the object's `id`, which no object of Stripe's is without."""
+    value = identifier(source, "id")
+    if value is None:
+        raise MalformedError("id is missing")
+    return value
+
+
+def decimal(source: Json, key: str) -> Decimal | None:
+    """Return a decimal string field (`unit_amount_decimal`), or an integer there."""
+    value = source.get(key)
+    if value is None:
+        return None
+    if type(value) is int or (isinstance(value, str) and len(value) <= _LONGEST_DECIMAL):
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite() and abs(number) <= LARGEST_INTEGER:
+            return number
+    raise MalformedError(f"{key} is no decimal")

@@ -1,0 +1,29 @@
+"""An exclusive lock between processes, freed by the kernel when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class FileLock:
+    """A flock on a side file. Waiters sleep in the kernel: fairer, by measurement, than SQLite's busy handler."""
+
+    def __init__(self, path: str) -> None:
+        """Open or create `path`; raises OSError."""
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock; one thread of a process at a time."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)

@@ -1,0 +1,128 @@
+"""What a store does, whichever database keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from bw_exporter.series import Change
+
+T = TypeVar("T")
+
+FOREVER = 2**53
+"""A `keep_until` that never comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A check's question that time or a later event will answer: due once `due_at` has passed.
+
+    `subject` is the object whose later events ask again; `state` is the check's own memory of the question,
+    thresholds included, so that settling needs no configuration.
+    """
+
+    tenant: str
+    check: str
+    key: str
+    subject: str
+    due_at: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One duplicate charge or invoice mismatch; `details` holds amounts, Stripe ids and a dashboard link."""
+
+    found_at: int
+    tenant: str
+    kind: str
+    details: dict[str, Any]
+
+
+class Transaction(Protocol):
+    """One durable transaction: all of it is kept, or none."""
+
+    def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
+        """Remember an event id; False if it was remembered already."""
+
+    def knows_event(self, created_at: int, tenant: str, event: str) -> bool:
+        """Tell whether an event id is remembered."""
+
+    def saw_event_since(self, tenant: str, since_at: int, besides: str) -> bool:
+        """Tell whether an event created at `since_at` or later was received, other than `besides`."""
+
+    def load(self, tenant: str, kind: str, key: str) -> bytes | None:
+        """Return what is remembered of an object."""
+
+    def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
+        """Remember an object's state until `keep_until` at least."""
+
+    def mark(self, tenant: str, topic: str, at: int, key: str, keep_until: int) -> None:
+        """Note `key` at a moment of a topic, and remember it until `keep_until` at least."""
+
+    def marks(self, tenant: str, topic: str, from_at: int, to_at: int, limit: int) -> list[tuple[int, str]]:
+        """Return the newest `limit` (at, key) noted between two moments, both included, oldest first."""
+
+    def wait(self, pending: Pending) -> None:
+        """Keep a question, replacing one with the same tenant, check and key."""
+
+    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+        """Return the questions about a subject."""
+
+    def due(self, now: int, limit: int) -> list[Pending]:
+        """Return questions whose time has come, the oldest first."""
+
+    def drop(self, pending: Pending) -> None:
+        """Forget a question."""
+
+    def report(self, finding: Finding) -> None:
+        """Keep a finding."""
+
+    def change(self, tenant: str, changes: Sequence[Change]) -> None:
+        """Apply changes to the tenant's series."""
+
+    def secret_topic(self, *parts: str) -> str:
+        """Return an HMAC of the parts under a key of the store's own: payers are remembered as nothing else."""
+
+
+class Store(Protocol):
+    """A durable store of counts and memory, shared by all processes that opened the same URL.
+
+    A store object belongs to one process: it must not cross a fork.
+    """
+
+    schema_version: int
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
+
+        Raises StoreUnavailableError when nothing was committed, and whatever `work` raises.
+        """
+
+    def register(self, tenants: Sequence[str], now: int) -> None:
+        """Give tenants not known yet their series at 0 and the time they were first known."""
+
+    def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
+        """Return each family's number and its finished lines, in order, for these tenants and for none."""
+
+    def samples(self, tenant: str) -> dict[str, int]:
+        """Return one tenant's finished lines up to the value, with their values."""
+
+    def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
+        """Return the newest findings first."""
+
+    def prune(self, now: int, limit: int) -> int:
+        """Forget up to `limit` rows of each kind that retention.py says are old; return how many went."""
+
+    def evict(self, most: int) -> int:
+        """Forget the oldest marks of tenants with more than `most`, counting them; return how many went."""
+
+    def probe(self, now: int) -> float:
+        """Commit a row and return the seconds it took; raises StoreUnavailableError."""
+
+    def size_bytes(self) -> int:
+        """Return what the store takes on disk."""
+
+    def close(self) -> None:
+        """Let go of the database."""

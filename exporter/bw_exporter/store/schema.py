@@ -1,0 +1,48 @@
+"""The SQLite store's tables, as numbered migrations; a store of any older number is brought forward at opening."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A step to schema version `number`; a released one is never edited."""
+
+    number: int
+    statements: tuple[str, ...]
+
+
+MIGRATIONS = (
+    Migration(
+        1,
+        (
+            "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE tenants (tenant TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID",
+            # Events by creation, so that inserts land at the right edge and pruning is one range.
+            "CREATE TABLE events (created_at INTEGER NOT NULL, tenant TEXT NOT NULL, event TEXT NOT NULL,"
+            " PRIMARY KEY (created_at, tenant, event)) WITHOUT ROWID",
+            # In the order of the exposition, so that a scrape is one scan of this key.
+            "CREATE TABLE series (family INTEGER NOT NULL, tenant TEXT NOT NULL, rank INTEGER NOT NULL,"
+            " line TEXT NOT NULL, value INTEGER NOT NULL,"
+            " PRIMARY KEY (family, tenant, rank, line)) WITHOUT ROWID",
+            "CREATE TABLE ledger (tenant TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
+            " state BLOB NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, kind, key)) WITHOUT ROWID",
+            "CREATE INDEX ledger_keep_until ON ledger (keep_until)",
+            "CREATE TABLE marks (tenant TEXT NOT NULL, topic TEXT NOT NULL, at INTEGER NOT NULL,"
+            " key TEXT NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, topic, at, key)) WITHOUT ROWID",
+            "CREATE INDEX marks_keep_until ON marks (keep_until)",
+            'CREATE TABLE pending (tenant TEXT NOT NULL, "check" TEXT NOT NULL, key TEXT NOT NULL,'
+            " subject TEXT NOT NULL, due_at INTEGER NOT NULL, state BLOB NOT NULL,"
+            ' PRIMARY KEY (tenant, "check", key)) WITHOUT ROWID',
+            "CREATE INDEX pending_due_at ON pending (due_at)",
+            'CREATE INDEX pending_subject ON pending (tenant, "check", subject)',
+            "CREATE TABLE findings (id INTEGER PRIMARY KEY, found_at INTEGER NOT NULL, tenant TEXT NOT NULL,"
+            " kind TEXT NOT NULL, details BLOB NOT NULL)",
+            "CREATE INDEX findings_found_at ON findings (found_at)",
+            "INSERT INTO meta VALUES ('payer_key', randomblob(32))",
+        ),
+    ),
+)
+
+LATEST = MIGRATIONS[-1].number

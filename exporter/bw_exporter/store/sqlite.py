@@ -1,0 +1,180 @@
+"""The embedded store: one SQLite file in WAL mode, synchronous=FULL, shared by the processes of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from bw_exporter.catalog import FAMILIES
+from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
+from bw_exporter.store.file_lock import FileLock
+from bw_exporter.store.group_commit import GroupCommit
+from bw_exporter.store.protocol import Finding, Transaction
+from bw_exporter.store.schema import LATEST
+from bw_exporter.store.sqlite_connection import connect, prepare
+from bw_exporter.store.sqlite_transaction import SqliteTransaction
+from bw_exporter.store.sqlite_upkeep import evicted, noted_probe, pruned, registered
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 8.0
+_REGISTERED_AT_ONCE = 200
+
+
+class SqliteStore:
+    """See protocol.Store.
+
+    Writers of all processes take turns on a lock beside the file, so that SQLite's own busy handler, which
+    measured far longer tails, is only met when a stranger holds the database.
+    """
+
+    schema_version = LATEST
+
+    def __init__(self, path: str) -> None:
+        """Open the file at `path`, creating it and its folder, and bring its schema forward.
+
+        Raises StoreUnusableError with the way out.
+        """
+        self._path = path
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(f"{path}.lock")
+            with self._lock.held():
+                self._payer_key = prepare(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusableError(
+                f"cannot open the store {path}: {error}; is the folder there and writable by this user, and"
+                " the file a SQLite database?"
+            ) from error
+        self._connection: sqlite3.Connection | None = None
+        self._inode = os.stat(path).st_ino
+        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS)
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        result: T = self._group.run(work)
+        return result
+
+    def register(self, tenants: Sequence[str], now: int) -> None:
+        known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
+        new = [tenant for tenant in tenants if tenant not in known]
+        for start in range(0, len(new), _REGISTERED_AT_ONCE):
+            part = new[start : start + _REGISTERED_AT_ONCE]
+            self.write(lambda _tx, part=part: registered(self._open(), part, now))  # type: ignore[misc]
+
+    def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
+        return self._read(
+            "SELECT family, CAST(group_concat(line || value, char(10)) AS BLOB) FROM series"
+            " WHERE tenant NOT IN (SELECT tenant FROM tenants"
+            " WHERE tenant NOT IN (SELECT value FROM json_each(?))) GROUP BY family",
+            (orjson.dumps(list(tenants)).decode(),),
+        )
+
+    def samples(self, tenant: str) -> dict[str, int]:
+        numbers = [str(family.number) for family in FAMILIES if family.stored]
+        query = f"SELECT line, value FROM series WHERE family IN ({','.join(numbers)}) AND tenant = ?"  # noqa: S608 - integers of ours
+        return dict(self._read(query, (tenant,)))
+
+    def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
+        rows = self._read(
+            "SELECT found_at, tenant, kind, details FROM findings"
+            " WHERE found_at >= ? AND (? IS NULL OR tenant = ?) ORDER BY found_at DESC, id DESC LIMIT ?",
+            (since_at, tenant, tenant, limit),
+        )
+        return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
+
+    def prune(self, now: int, limit: int) -> int:
+        return self.write(lambda tx: pruned(self._open(), tx, now, limit))
+
+    def evict(self, most: int) -> int:
+        return self.write(lambda tx: evicted(self._open(), tx, most))
+
+    def probe(self, now: int) -> float:
+        begun = time.monotonic()
+        self.write(lambda _tx: noted_probe(self._open(), now))
+        return time.monotonic() - begun
+
+    def size_bytes(self) -> int:
+        sizes = 0
+        for suffix in ("", "-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                sizes += os.stat(self._path + suffix).st_size
+        return sizes
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._lock.close()
+
+    def _commit(self, works: Sequence[Callable[[Any], Any]]) -> list[tuple[Any, BaseException | None]]:
+        """Commit the works together; if one raises, each alone, so that it spoils none but itself."""
+        with self._lock.held():
+            try:
+                with self._transaction() as tx:
+                    return [(work(tx), None) for work in works]
+            except StoreUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
+                if len(works) == 1:
+                    return [(None, error)]
+            return [outcome for work in works for outcome in self._alone(work)]
+
+    def _alone(self, work: Callable[[Any], Any]) -> list[tuple[Any, BaseException | None]]:
+        try:
+            with self._transaction() as tx:
+                return [(work(tx), None)]
+        except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
+            return [(None, error)]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[SqliteTransaction]:
+        try:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            tx = SqliteTransaction(connection, self._payer_key)
+            yield tx
+            tx.flush()
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon()
+            raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        """The writing connection; a file that was replaced or deleted under it is never written to."""
+        try:
+            inode = os.stat(self._path).st_ino
+        except OSError as error:
+            self._abandon()
+            raise StoreUnavailableError(
+                f"the store {self._path} is gone: {error}; put it back, or restart to begin a new one"
+            ) from error
+        if self._connection is None or inode != self._inode:
+            self._abandon()
+            self._connection = connect(self._path)
+            self._inode = inode
+        return self._connection
+
+    def _abandon(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Read on a connection of its own: readers and the writer never wait for each other in WAL mode."""
+        try:
+            with contextlib.closing(connect(self._path)) as connection:
+                connection.execute("PRAGMA query_only = 1")
+                return connection.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailableError(f"the store {self._path} cannot be read: {error}") from error

@@ -1,0 +1,95 @@
+"""What a SQLite store does beside counting: registering tenants, probing, pruning, evicting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from bw_exporter import catalog
+from bw_exporter.effects import forgotten
+from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
+from bw_exporter.series import Add, Series, initial, series
+from bw_exporter.store.protocol import Transaction
+
+_PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
+_INSERT_ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
+
+
+def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
+    """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
+    connection.executemany(_INSERT_ZERO, _of_no_tenant())
+    for tenant in tenants:
+        added = connection.execute("INSERT INTO tenants VALUES (?, ?) ON CONFLICT DO NOTHING", (tenant, now))
+        if added.rowcount == 0:
+            continue
+        connection.executemany(
+            _INSERT_ZERO, [line for family in _PER_TENANT for line in initial(family, tenant)]
+        )
+        connection.execute(
+            "UPDATE series SET value = ? WHERE family = ? AND tenant = ? AND rank = ? AND line = ?",
+            (now, *series(catalog.TENANT_CREATED, tenant)),
+        )
+
+
+def _of_no_tenant() -> list[Series]:
+    return [
+        series(catalog.STORE_COMMITS, ""),
+        series(catalog.WEBHOOK_REQUESTS, "", (catalog.UNKNOWN_TENANT,)),
+    ]
+
+
+def noted_probe(connection: sqlite3.Connection, now: int) -> None:
+    """Write one row, so that the commit is a real one."""
+    connection.execute(
+        "INSERT INTO meta VALUES ('probed_at', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (b"%d" % now,),
+    )
+
+
+def pruned(connection: sqlite3.Connection, tx: Transaction, now: int, limit: int) -> int:
+    """Forget up to `limit` rows of each kind, and take back what ended subscriptions counted."""
+    gone = 0
+    for query, before in (
+        (
+            "DELETE FROM events WHERE (created_at, tenant, event) IN"
+            " (SELECT created_at, tenant, event FROM events WHERE created_at < ? LIMIT ?)",
+            now - EVENT_IDS_SECONDS,
+        ),
+        (
+            "DELETE FROM marks WHERE (tenant, topic, at, key) IN"
+            " (SELECT tenant, topic, at, key FROM marks WHERE keep_until < ? LIMIT ?)",
+            now,
+        ),
+        (
+            "DELETE FROM findings WHERE id IN (SELECT id FROM findings WHERE found_at < ? LIMIT ?)",
+            now - FINDING_SECONDS,
+        ),
+    ):
+        gone += connection.execute(query, (before, limit)).rowcount
+    expired = connection.execute(
+        "SELECT tenant, kind, key, state FROM ledger WHERE keep_until < ? LIMIT ?", (now, limit)
+    ).fetchall()
+    for tenant, kind, key, state in expired:
+        connection.execute(
+            "DELETE FROM ledger WHERE tenant = ? AND kind = ? AND key = ?", (tenant, kind, key)
+        )
+        tx.change(tenant, forgotten(kind, state))
+    return gone + len(expired)
+
+
+def evicted(connection: sqlite3.Connection, tx: Transaction, most: int) -> int:
+    """Forget the oldest marks of tenants that have more than `most`."""
+    crowded = connection.execute(
+        "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
+    ).fetchall()
+    for tenant, excess in crowded:
+        oldest = connection.execute(
+            "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at LIMIT ?",
+            (tenant, excess),
+        ).fetchall()
+        connection.executemany(
+            "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?", oldest
+        )
+        charges = len({key for *_, key in oldest})
+        tx.change(tenant, (Add(catalog.DUPLICATE_SKIPPED, ("evicted",), charges),))
+    return sum(excess for _, excess in crowded)

@@ -1,0 +1,82 @@
+"""The public listener: POST /webhooks/<tenant>, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from bw_exporter import ingest
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.signature import Verdict
+
+if TYPE_CHECKING:
+    from bw_exporter.configuration import CurrentConfig
+    from bw_exporter.rate_limit import RateLimiter
+    from bw_exporter.refusals import Refusals
+    from bw_exporter.store import Store
+
+LARGEST_BODY_BYTES = 1 << 20
+"""Stripe publishes no limit; the largest events seen have a tenth of this."""
+
+_log = logging.getLogger(__name__)
+
+
+def public_app(
+    config: CurrentConfig,
+    store: Store,
+    refusals: Refusals,
+    limiter: RateLimiter,
+    clock: Callable[[], float] = time.time,
+) -> Flask:
+    """Return the WSGI application that Stripe talks to."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+
+    @app.post("/webhooks/<segment>")
+    def webhook(segment: str) -> Response:
+        tenant = config.state.tenants.by_path.get(segment)
+        if tenant is None:
+            refusals.count("", "unknown_tenant")
+            return _answer(404, "no such webhook; compare the URL with the exporter's landing page")
+        try:
+            delivery = ingest.Delivery(request.get_data(cache=False), request.headers.get("Stripe-Signature"))
+        except RequestEntityTooLarge:
+            refusals.count(tenant.id, "too_large")
+            return _answer(413, f"the body has more than {LARGEST_BODY_BYTES} bytes")
+        now = clock()
+        verdict = ingest.verified(delivery, tenant, now)
+        if verdict is not Verdict.GOOD:
+            refusals.count(tenant.id, verdict.value)
+            return _answer(400, verdict.value)
+        wait = limiter.allow(tenant, now)
+        if wait > 0:
+            refusals.count(tenant.id, "rate_limited")
+            answer = _answer(429, "over this tenant's rate limit")
+            answer.headers["Retry-After"] = str(math.ceil(wait))
+            return answer
+        try:
+            result = ingest.receive(delivery.body, tenant, store, int(now))
+        except StoreUnavailableError as error:
+            _log.error("cannot commit, Stripe will send it again: %s", error, extra={"tenant": tenant.id})
+        except Exception:  # noqa: BLE001 - never a 500: Stripe would stop, and we would not know why
+            _log.exception("an event failed, Stripe will send it again", extra={"tenant": tenant.id})
+        else:
+            return _answer(400 if result == "malformed" else 200, result)
+        refusals.count(tenant.id, "store_error")
+        return _answer(503, "not stored; send it again")
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        return _answer(error.code or 400, error.name.lower())
+
+    return app
+
+
+def _answer(status: int, text: str) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
