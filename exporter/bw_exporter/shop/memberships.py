@@ -75,21 +75,20 @@ def bill(
     )
 
 
-def sign_up(ids: Ids, now: int, member: Membership) -> tuple[Json, list[Json]]:
-    """Return the first charge of a membership that starts `now`, and all that Stripe sends about it."""
-    invoice = bill(ids, now, member, reason="subscription_create", created_at=now)
+def sign_up(ids: Ids, now: int, member: Membership, *, amount: int | None = None) -> tuple[Json, list[Json]]:
+    """Return the first charge of a membership that starts `now`, and all that Stripe sends about it.
+
+    `amount` is what is billed instead of what the subscription says.
+    """
+    invoice = bill(ids, now, member, reason="subscription_create", created_at=now, amount=amount)
     charge, paid = _collected(ids, now, member, invoice, attempts=1)
     return charge, [_told(ids, now, member, "created"), *paid]
 
 
-def renewal(
-    ids: Ids, now: int, member: Membership, *, amount: int | None = None
-) -> tuple[Json, Membership, list[Json]]:
+def renewal(ids: Ids, now: int, member: Membership) -> tuple[Json, Membership, list[Json]]:
     """Return the charge, the membership one month on, and the events of a renewal that went well."""
     after, told = _next_period(ids, now, member)
-    invoice = bill(
-        ids, now, after, reason="subscription_cycle", created_at=now - _DRAFT_SECONDS, amount=amount
-    )
+    invoice = bill(ids, now, after, reason="subscription_cycle", created_at=now - _DRAFT_SECONDS)
     charge, paid = _collected(ids, now, after, invoice, attempts=1)
     return charge, after, [told, *paid]
 
