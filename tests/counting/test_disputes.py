@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bw_exporter.shop.objects import disputes, payments
+from bw_exporter.store import open_store
+
+from .books import Books, tenant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPENED, OPEN, CLOSED = "billing_disputes_total", "billing_disputes_open", "billing_disputes_closed_total"
+FUNDS, INQUIRIES = "billing_dispute_funds_minor_units_total", "billing_inquiries_total"
+
+
+def dispute(books: Books, **fields: Any) -> dict[str, Any]:
+    charge = payments.charge(books.ids, created_at=books.now, amount=2000)
+    return disputes.dispute(books.ids, charge=charge, created_at=books.now, **fields)
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_dispute_won_is_one_dispute_in_any_order(data: st.DataObject, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    opened = dispute(books)
+    withdrawn = disputes.withdrawn(books.ids, opened, created_at=books.now)
+    won = {**withdrawn, "status": "won"}
+    reinstated = disputes.reinstated(books.ids, won, created_at=books.now)
+    told = [
+        books.event("charge.dispute.created", opened),
+        books.event("charge.dispute.funds_withdrawn", withdrawn),
+        books.event("charge.dispute.updated", {**withdrawn, "status": "under_review"}),
+        books.event("charge.dispute.closed", won),
+        books.event("charge.dispute.funds_reinstated", reinstated),
+    ]
+    books.deliver(*data.draw(st.permutations(told)))
+    assert (books.value(OPENED), books.value(OPEN), books.value(INQUIRIES)) == (1, 0, 0)
+    assert books.value(CLOSED) == books.value(CLOSED, outcome="won") == 1
+    fee = disputes.DISPUTE_FEE
+    assert books.value(FUNDS, direction="withdrawn", currency="usd") == 2000 + fee
+    assert books.value(FUNDS, direction="reinstated", currency="usd") == 2000
+    store.close()
+
+
+def test_a_dispute_stays_open_until_it_is_closed(books: Books) -> None:
+    opened = dispute(books, reason="product_not_received")
+    books.send("charge.dispute.created", opened)
+    assert books.value(OPEN) == books.value(OPENED, reason="product_not_received") == 1
+    books.send("charge.dispute.closed", {**opened, "status": "lost"})
+    assert (books.value(OPEN), books.value(CLOSED, outcome="lost")) == (0, 1)
+
+
+def test_an_inquiry_is_no_dispute(books: Books) -> None:
+    inquiry = dispute(books, status="warning_needs_response")
+    books.send("charge.dispute.created", inquiry)
+    books.send("charge.dispute.closed", {**inquiry, "status": "warning_closed"})
+    assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (1, 0, 0)
+    assert books.value(CLOSED, outcome="warning_closed") == 1
+
+
+def test_an_inquiry_that_becomes_a_dispute_counts_as_one_in_either_order(books: Books) -> None:
+    for number, in_order in enumerate((True, False), start=1):
+        inquiry = dispute(books, status="warning_needs_response")
+        told = [
+            books.event("charge.dispute.created", inquiry),
+            books.event("charge.dispute.updated", {**inquiry, "status": "needs_response"}),
+        ]
+        books.deliver(*(told if in_order else reversed(told)))
+        assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (number,) * 3
+
+
+def test_a_dispute_from_before_the_monitor_is_closed_but_never_opened(books: Books) -> None:
+    old = dispute(books, status="under_review")
+    books.send("charge.dispute.updated", old)
+    books.send("charge.dispute.closed", {**old, "status": "won"})
+    assert (books.value(OPENED), books.value(OPEN), books.value(CLOSED)) == (0, 0, 1)
+
+
+def test_an_early_fraud_warning_counts_once_and_its_update_not_at_all(books: Books) -> None:
+    charge = payments.charge(books.ids, created_at=books.now)
+    warning = disputes.early_fraud_warning(books.ids, charge=charge, created_at=books.now)
+    books.send("radar.early_fraud_warning.created", warning)
+    books.send("radar.early_fraud_warning.created", warning)
+    books.send("radar.early_fraud_warning.updated", {**warning, "actionable": False})
+    assert books.value("billing_early_fraud_warnings_total") == 1

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bw_exporter.shop.objects import invoices, payments
+from bw_exporter.store import open_store
+
+from .books import NOW, Books, Duplicates, tenant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bw_exporter.store import Store
+
+FOUND = "billing_duplicate_charges_total"
+
+
+def sale(books: Books, after: int = 0, **fields: Any) -> dict[str, Any]:
+    """A captured charge of one customer, `after` seconds from the first."""
+    fields = {"customer": "cus_1", "amount": 2000, **fields}
+    return payments.charge(books.ids, created_at=NOW - 3600 + after, **fields)
+
+
+def sell(books: Books, *charges: dict[str, Any]) -> None:
+    for charge in charges:
+        books.send("charge.succeeded", charge)
+
+
+def found(books: Books) -> float:
+    books.pass_time(121)
+    return books.value(FOUND)
+
+
+def test_the_same_payer_charged_the_same_twice_is_found_after_the_grace(books: Books) -> None:
+    first, second = sale(books), sale(books, after=30)
+    sell(books, first, second)
+    books.pass_time(119)
+    assert books.value(FOUND) == 0
+    books.pass_time(2)
+    assert books.value(FOUND) == 1
+    assert books.value("billing_duplicate_charge_minor_units_total", currency="usd") == 2000
+    assert books.value("billing_last_duplicate_charge_timestamp_seconds") == books.now
+    (finding,) = books.findings()
+    assert finding.details["charge"] == second["id"]
+    assert finding.details["duplicate_of"] == first["id"]
+    assert finding.details["seconds_apart"] == 30
+    assert finding.details["link"].startswith("https://dashboard.stripe.com/payments/")
+
+
+@given(order=st.permutations(range(5)))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_n_equal_charges_give_n_less_one_duplicates_in_any_arrival_order(
+    order: list[int], tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{'-'.join(map(str, order))}.db")
+    books = Books(store, tenant())
+    charges = [sale(books, after=60 * number) for number in range(5)]
+    for place in order:
+        sell(books, charges[place])
+        books.pass_time(50)
+    assert found(books) == 4
+    assert {finding.details["charge"] for finding in books.findings()} == {c["id"] for c in charges[1:]}
+    store.close()
+
+
+def test_the_window_is_of_the_charges_not_of_the_arrivals(books: Books) -> None:
+    sell(books, sale(books), sale(books, after=301))
+    assert found(books) == 0
+    sell(books, sale(books, after=600))
+    assert found(books) == 1
+
+
+def test_charges_made_together_are_found_though_they_arrive_days_apart(books: Books) -> None:
+    first, second = sale(books), sale(books, after=10)
+    sell(books, first)
+    books.pass_time(3 * 86400)
+    sell(books, second)
+    assert found(books) == 1
+
+
+def test_another_amount_currency_or_payer_is_another_sale(books: Books) -> None:
+    sell(
+        books,
+        sale(books),
+        sale(books, after=1, amount=2001),
+        sale(books, after=2, currency="eur"),
+        sale(books, after=3, customer="cus_2"),
+    )
+    assert found(books) == 0
+
+
+def test_guests_are_matched_by_their_card(books: Books) -> None:
+    sell(books, *(sale(books, after=n, customer=None, fingerprint="fp_same") for n in (0, 9)))
+    assert found(books) == 1
+
+
+def test_a_customer_and_a_guest_with_the_same_card_are_one_payer(books: Books) -> None:
+    sell(books, sale(books, fingerprint="fp_same"), sale(books, 9, customer=None, fingerprint="fp_same"))
+    assert found(books) == 1
+
+
+def test_a_charge_without_a_payer_is_counted_as_not_checked(books: Books) -> None:
+    nobody = sale(books, customer=None, payment_method_details=None)
+    sell(books, nobody, nobody)
+    assert books.value("billing_duplicate_checks_skipped_total", reason="no_payer") == 1
+    assert found(books) == 0
+
+
+def test_one_payment_intent_is_never_its_own_duplicate(books: Books) -> None:
+    sell(books, sale(books, payment_intent="pi_1"), sale(books, 5, payment_intent="pi_1"))
+    assert found(books) == 0
+
+
+def test_two_invoices_are_two_debts_in_the_old_shape(books: Books) -> None:
+    sell(books, sale(books, invoice="in_1", shape="old"), sale(books, 5, invoice="in_2", shape="old"))
+    assert found(books) == 0
+
+
+def test_two_invoices_are_two_debts_when_the_links_arrive_within_the_grace(books: Books) -> None:
+    sell(books, sale(books, payment_intent="pi_1"), sale(books, 5, payment_intent="pi_2"))
+    books.pass_time(60)
+    for number in (1, 2):
+        line = invoices.one_off_line(books.ids, amount=2000, period_start_at=books.now)
+        invoice = invoices.invoice(books.ids, created_at=books.now, lines=[line])
+        link = invoices.invoice_payment(
+            books.ids, invoice=invoice, payment_intent=f"pi_{number}", created_at=books.now
+        )
+        books.send("invoice_payment.paid", link)
+    assert found(books) == 0
+
+
+def test_one_invoice_paid_twice_is_a_duplicate(books: Books) -> None:
+    sell(books, sale(books, invoice="in_1", shape="old"), sale(books, 5, invoice="in_1", shape="old"))
+    assert found(books) == 1
+
+
+def test_one_with_an_invoice_and_one_without_is_a_duplicate(books: Books) -> None:
+    sell(books, sale(books, invoice="in_1", shape="old"), sale(books, 5))
+    assert found(books) == 1
+
+
+def test_a_charge_made_after_the_first_was_refunded_in_full_is_legal(books: Books) -> None:
+    first = sale(books)
+    sell(books, first)
+    refund = payments.refund(books.ids, charge=first, created_at=first["created"] + 20)
+    books.send("refund.created", refund)
+    sell(books, sale(books, after=20))
+    assert found(books) == 0
+
+
+def test_refunding_the_second_charge_does_not_undo_what_was_taken_twice(books: Books) -> None:
+    first, second = sale(books), sale(books, after=10)
+    sell(books, first, second)
+    refunded = payments.refunded(second)
+    books.send("charge.refunded", refunded, previous_attributes={"amount_refunded": 0})
+    assert found(books) == 1
+
+
+def test_a_partial_refund_explains_nothing(books: Books) -> None:
+    first = sale(books)
+    sell(books, first)
+    books.send("charge.refunded", payments.refunded(first, 500), created_at=first["created"] + 5)
+    sell(books, sale(books, after=20))
+    assert found(books) == 1
+
+
+def test_what_took_no_money_is_no_duplicate(books: Books) -> None:
+    held = sale(books, after=5, captured=False)
+    sell(books, sale(books), held, sale(books, after=9, source_transfer="tr_1"))
+    books.send("charge.failed", payments.failed_charge(books.ids, created_at=books.now, customer="cus_1"))
+    assert found(books) == 0
+    books.send("charge.captured", {**held, "captured": True, "amount_captured": 2000})
+    assert found(books) == 1
+
+
+def test_the_window_is_the_tenants_own(store: Store) -> None:
+    books = Books(store, tenant(detectors={"duplicate_charge": Duplicates(window=10, grace=1)}))
+    sell(books, sale(books), sale(books, after=11))
+    assert found(books) == 0
+    sell(books, sale(books, after=21))
+    assert found(books) == 1

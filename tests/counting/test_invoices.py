@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bw_exporter.shop.objects import invoices, subscriptions
+
+from .books import NOW, Books, Mismatches, tenant
+
+if TYPE_CHECKING:
+    from bw_exporter.shop.shapes import Shape
+    from bw_exporter.store import Store
+
+CHECKS, ABSTENTIONS = "billing_invoice_checks_total", "billing_invoice_abstentions_total"
+
+
+class Billing:
+    """One customer's subscription and the invoices made of it."""
+
+    def __init__(self, books: Books, shape: Shape = "new") -> None:
+        self.books, self.shape = books, shape
+        self.born_at = NOW - 30 * 86400
+
+    def item(self, unit_amount: int | None = 2000, quantity: int | None = 1, **price: Any) -> dict[str, Any]:
+        made = subscriptions.price(self.books.ids, unit_amount=unit_amount, **price)
+        return subscriptions.subscription_item(
+            self.books.ids, price=made, created_at=self.born_at, quantity=quantity, id="si_1"
+        )
+
+    def tell(
+        self, *items: dict[str, Any], stage: str = "created", at: int | None = None, **fields: Any
+    ) -> None:
+        about = subscriptions.subscription(
+            self.books.ids, created_at=self.born_at, items=list(items), id="sub_1", shape=self.shape, **fields
+        )
+        at = self.born_at if at is None else at
+        self.books.send(f"customer.subscription.{stage}", about, created_at=at, shape=self.shape)
+
+    def line(self, item: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        fields = {"period_start_at": NOW, "shape": self.shape, **fields}
+        return invoices.subscription_line(self.books.ids, subscription="sub_1", item=item, **fields)
+
+    def invoice(self, *lines: dict[str, Any], kind: str = "finalized", **fields: Any) -> dict[str, Any]:
+        fields = {"subscription": "sub_1", "finalized_at": NOW, "created_at": NOW, **fields}
+        about = invoices.invoice(self.books.ids, lines=list(lines), shape=self.shape, **fields)
+        self.books.send(f"invoice.{kind}", about, shape=self.shape)
+        return about
+
+
+@pytest.fixture(params=["old", "new"])
+def billing(books: Books, request: pytest.FixtureRequest) -> Billing:
+    return Billing(books, request.param)
+
+
+def verdicts(books: Books) -> dict[str, float]:
+    return {
+        v: n
+        for v in ("ok", "mismatch", "abstained", "not_applicable")
+        if (n := books.value(CHECKS, verdict=v))
+    }
+
+
+def after_the_graces(books: Books) -> dict[str, float]:
+    books.pass_time(901)
+    books.pass_time(901)
+    return verdicts(books)
+
+
+def test_a_right_invoice_is_ok_at_once(billing: Billing) -> None:
+    item = billing.item(quantity=3)
+    billing.tell(item)
+    billing.invoice(billing.line(item))
+    assert verdicts(billing.books) == {"ok": 1}
+
+
+def test_a_wrong_invoice_is_one_mismatch_after_the_grace_however_many_events_show_it(
+    billing: Billing,
+) -> None:
+    item = billing.item()
+    billing.tell(item)
+    invoice = billing.invoice(billing.line(item, amount=2500), billing.line(item, amount=9))
+    billing.books.send("invoice.paid", {**invoice, "status": "paid", "amount_paid": 2509})
+    billing.books.send("invoice.updated", invoice)
+    assert verdicts(billing.books) == {}
+    assert after_the_graces(billing.books) == {"mismatch": 1}
+    assert billing.books.value("billing_last_invoice_mismatch_timestamp_seconds") == NOW + 901
+    (finding,) = billing.books.findings()
+    assert finding.details["invoice"] == invoice["id"]
+    assert [(line["amount"], line["expected"]) for line in finding.details["lines"]] == [
+        (2500, "2000"),
+        (9, "2000"),
+    ]
+
+
+def test_a_mismatch_waits_one_grace_where_newer_events_have_come_and_two_where_none_has(books: Books) -> None:
+    billing = Billing(books)
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=1))
+    books.pass_time(901)
+    assert verdicts(books) == {}
+    billing.invoice(billing.line(item, amount=2))
+    books.pass_time(901)
+    assert verdicts(books) == {"mismatch": 1}
+    books.send("payout.paid", {"id": "po_1"})
+    books.pass_time(1)
+    assert verdicts(books) == {"mismatch": 1}
+    books.pass_time(900)
+    assert verdicts(books) == {"mismatch": 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [({"amount": 2001}, "amount"), ({"amount": 8000, "quantity": 4}, "quantity")],
+)
+def test_a_finding_says_what_is_wrong(billing: Billing, line: dict[str, Any], kind: str) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, **line))
+    after_the_graces(billing.books)
+    assert billing.books.findings()[0].details["lines"][0]["kind"] == kind
+
+
+def test_a_line_at_another_unit_price_is_a_unit_price_mismatch(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(billing.item(unit_amount=2600)))
+    after_the_graces(billing.books)
+    assert billing.books.findings()[0].details["lines"][0]["kind"] == "unit_price"
+
+
+def test_the_update_that_explains_a_late_invoice_clears_it_within_the_grace(billing: Billing) -> None:
+    old, new = billing.item(), billing.item(3000)
+    billing.tell(old)
+    billing.invoice(billing.line(new))
+    billing.books.pass_time(600)
+    billing.tell(new, stage="updated", at=NOW)
+    assert verdicts(billing.books) == {"ok": 1}
+    assert after_the_graces(billing.books) == {"ok": 1}
+
+
+def test_an_invoice_before_its_subscription_waits_for_it(billing: Billing) -> None:
+    item = billing.item()
+    billing.invoice(billing.line(item))
+    billing.tell(item, at=NOW)
+    assert verdicts(billing.books) == {"ok": 1}
+
+
+def test_an_invoice_of_a_subscription_never_seen_is_abstained(billing: Billing) -> None:
+    billing.invoice(billing.line(billing.item()))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason="subscription_unknown") == 1
+
+
+def test_the_price_before_the_first_known_version_may_have_been_right(billing: Billing) -> None:
+    billing.tell(billing.item(3000), stage="updated", at=NOW - 60)
+    billing.invoice(billing.line(billing.item(2000)))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+
+
+def test_both_prices_are_right_around_a_change(billing: Billing) -> None:
+    old, new = billing.item(2000), billing.item(3000)
+    billing.tell(old)
+    billing.tell(new, stage="updated", at=NOW - 100)
+    billing.invoice(billing.line(old))
+    billing.invoice(billing.line(new))
+    assert verdicts(billing.books) == {"ok": 2}
+    billing.invoice(billing.line(old), created_at=NOW + 4000, finalized_at=NOW + 4000)
+    assert after_the_graces(billing.books) == {"ok": 2, "mismatch": 1}
+
+
+def test_a_draft_is_never_judged_and_a_void_invoice_gets_no_verdict(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=1), kind="created", status="draft")
+    wrong = billing.invoice(billing.line(item, amount=2))
+    billing.books.send("invoice.voided", {**wrong, "status": "void"})
+    assert after_the_graces(billing.books) == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"subscription": None, "billing_reason": "manual"},
+        {"billing_reason": "subscription_threshold"},
+        {"billing_reason": "automatic_pending_invoice_item_invoice"},
+    ],
+)
+def test_invoices_that_no_plan_explains_are_not_applicable(billing: Billing, fields: dict[str, Any]) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=1), **fields)
+    assert verdicts(billing.books) == {"not_applicable": 1}
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "reason"),
+    [
+        ({"usage_type": "metered"}, None, "metered"),
+        ({"billing_scheme": "tiered"}, 1, "tiered"),
+        ({"currency": "eur"}, 1, "multi_currency"),
+    ],
+)
+def test_prices_that_webhooks_do_not_tell_are_abstained(
+    billing: Billing, price: dict[str, Any], quantity: int | None, reason: str
+) -> None:
+    item = billing.item(quantity=quantity, **price)
+    billing.tell(item)
+    billing.invoice(billing.line({**item, "quantity": 1}, amount=777, currency="usd"))
+    assert verdicts(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason=reason) == 1
+
+
+def test_prorations_and_one_off_items_are_not_judged(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=-345, proration=True))
+    assert billing.books.value(ABSTENTIONS, reason="only_prorations") == 1
+    one_off = invoices.one_off_line(
+        billing.books.ids, amount=9900, period_start_at=NOW, subscription="sub_1", shape=billing.shape
+    )
+    billing.invoice(billing.line(item), one_off)
+    assert verdicts(billing.books) == {"abstained": 1, "ok": 1}
+
+
+def test_packages_are_rounded_as_the_price_says(billing: Billing) -> None:
+    for rounding, packages in (("up", 11), ("down", 10)):
+        item = billing.item(500, 1001, transform_quantity={"divide_by": 100, "round": rounding})
+        billing.tell(item, stage="updated", at=billing.born_at + 1)
+        billing.invoice(billing.line(item, amount=packages * 500), created_at=NOW - 86400 * (packages - 9))
+    assert billing.books.value(CHECKS, verdict="mismatch") == 0
+    assert billing.books.value(CHECKS, verdict="ok") >= 1
+
+
+def test_fractions_of_a_minor_unit_may_be_rounded_and_no_more(billing: Billing) -> None:
+    item = billing.item(None, 3, unit_amount_decimal="33.35")
+    billing.tell(item)
+    for amount in (100, 101):
+        billing.invoice(billing.line(item, amount=amount))
+    assert verdicts(billing.books) == {"ok": 2}
+    billing.invoice(billing.line(item, amount=102))
+    assert after_the_graces(billing.books) == {"ok": 2, "mismatch": 1}
+
+
+def test_a_trial_line_of_zero_is_right(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item, status="trialing", trial_end_at=NOW + 86400)
+    billing.invoice(billing.line(item, amount=0), billing_reason="subscription_create")
+    assert verdicts(billing.books) == {"ok": 1}
+
+
+def test_a_line_of_an_item_never_seen_is_abstained(billing: Billing) -> None:
+    billing.tell(billing.item())
+    billing.invoice(billing.line({**billing.item(), "id": "si_2"}, amount=5))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason="item_unknown") == 1
+
+
+def test_a_test_clock_is_never_called_a_mismatch(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item, test_clock="clock_1")
+    billing.invoice(billing.line(item, amount=5))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason="test_clock") == 1
+
+
+def test_versions_let_go_are_not_held_against_an_invoice(books: Books) -> None:
+    billing = Billing(books)
+    for version in range(12):
+        billing.tell(billing.item(1000 + version), stage="updated", at=NOW - 12 + version)
+    billing.invoice(billing.line(billing.item(1001)))
+    assert after_the_graces(books) == {"abstained": 1}
+    assert books.value(ABSTENTIONS, reason="state_evicted") == 1
+
+
+def test_a_pending_update_may_be_billed_already(billing: Billing) -> None:
+    billing.tell(billing.item(), pending_update={"subscription_items": [billing.item(3000)]})
+    billing.invoice(billing.line(billing.item(3000)))
+    assert verdicts(billing.books) == {"ok": 1}
+
+
+def test_the_tolerance_is_the_tenants_own(store: Store) -> None:
+    books = Books(store, tenant(detectors={"invoice_mismatch": Mismatches(tolerance=5, grace=1)}))
+    billing = Billing(books)
+    item = billing.item()
+    billing.tell(item)
+    for amount in (2005, 2006):
+        billing.invoice(billing.line(item, amount=amount))
+    assert after_the_graces(books) == {"ok": 1, "mismatch": 1}
+
+
+def test_an_invoice_paid_is_counted_once_by_either_of_its_events(books: Books) -> None:
+    paid = {"id": "in_1", "object": "invoice", "status": "paid", "amount_paid": 2000, "currency": "usd"}
+    books.send("invoice.payment_succeeded", paid)
+    books.send("invoice.paid", paid)
+    assert books.value("billing_invoices_paid_total") == 1
+    assert books.value("billing_invoices_paid_minor_units_total", currency="usd") == 2000
+
+
+def test_each_failed_attempt_to_collect_an_invoice_counts_once(books: Books) -> None:
+    for attempt in (1, 1, 2):
+        books.send("invoice.payment_failed", {"id": "in_1", "status": "open", "attempt_count": attempt})
+    assert books.value("billing_invoice_payment_failures_total") == 2

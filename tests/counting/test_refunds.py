@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bw_exporter.shop.objects import payments
+from bw_exporter.store import open_store
+
+from .books import Books, tenant
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNT, AMOUNT = "billing_refunds_total", "billing_refunded_minor_units_total"
+
+
+def charge_refunded(books: Books, charge: dict[str, Any], before: int, after: int) -> dict[str, Any]:
+    about = {**charge, "amount_refunded": after, "refunded": after >= charge["amount_captured"]}
+    return books.event("charge.refunded", about, previous_attributes={"amount_refunded": before})
+
+
+def story(books: Books) -> list[dict[str, Any]]:
+    """Two refunds of one charge, each seen from both sides."""
+    charge = payments.charge(books.ids, created_at=books.now, amount=2000)
+    first = payments.refund(books.ids, charge=charge, amount=500, created_at=books.now)
+    second = payments.refund(books.ids, charge=charge, amount=700, created_at=books.now)
+    return [
+        books.event("refund.created", first),
+        charge_refunded(books, charge, 0, 500),
+        books.event("refund.updated", first),
+        books.event("charge.refund.updated", first),
+        books.event("refund.created", second),
+        charge_refunded(books, charge, 500, 1200),
+    ]
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_refunds_are_right_in_any_order_and_with_any_repetition(data: st.DataObject, tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    told = story(books)
+    books.deliver(*data.draw(st.permutations(told + data.draw(st.lists(st.sampled_from(told), max_size=4)))))
+    assert (books.value(COUNT), books.value(AMOUNT, currency="usd")) == (2, 1200)
+    store.close()
+
+
+@pytest.mark.parametrize("view", ["refund.created", "charge.refunded"])
+def test_refunds_are_right_from_either_view_alone(books: Books, view: str) -> None:
+    books.deliver(*(event for event in story(books) if event["type"] == view))
+    assert (books.value(COUNT), books.value(AMOUNT)) == (2, 1200)
+
+
+def test_what_was_refunded_before_the_monitor_existed_is_not_counted(books: Books) -> None:
+    charge = payments.charge(books.ids, created_at=books.now, amount=2000)
+    books.deliver(charge_refunded(books, charge, 1000, 1500))
+    assert (books.value(COUNT), books.value(AMOUNT)) == (1, 500)
+
+
+def test_a_refund_without_a_charge_counts_too(books: Books) -> None:
+    refund = {"id": "re_1", "object": "refund", "amount": 300, "currency": "eur", "payment_intent": "pi_1"}
+    books.send("refund.created", refund)
+    assert books.value(AMOUNT, currency="eur") == 300
+
+
+def test_an_old_refund_that_is_updated_is_not_counted_as_new(books: Books) -> None:
+    charge = payments.charge(books.ids, created_at=books.now)
+    books.send("refund.updated", payments.refund(books.ids, charge=charge, created_at=books.now))
+    assert books.value(COUNT) == 0
+
+
+def test_a_failed_refund_counts_once_and_takes_nothing_back(books: Books) -> None:
+    charge = payments.charge(books.ids, created_at=books.now)
+    refund = payments.refund(books.ids, charge=charge, created_at=books.now)
+    books.send("refund.created", refund)
+    failed = {**refund, "status": "failed", "failure_reason": "expired_or_canceled_card"}
+    for kind in ("refund.updated", "charge.refund.updated", "refund.failed"):
+        books.send(kind, failed)
+    assert books.value("billing_refund_failures_total") == 1
+    assert books.value(AMOUNT) == 2000

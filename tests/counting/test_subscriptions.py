@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bw_exporter.shop.objects import account, subscriptions
+
+from .books import Books
+
+CHANGES, NOW_BY_STATUS = "billing_subscription_changes_total", "billing_subscriptions"
+
+
+def subscribed(books: Books, unit_amount: int = 2000, quantity: int = 1, **fields: Any) -> dict[str, Any]:
+    price = subscriptions.price(books.ids, unit_amount=unit_amount)
+    item = subscriptions.subscription_item(
+        books.ids, price=price, created_at=books.now, quantity=quantity, id="si_1"
+    )
+    return subscriptions.subscription(books.ids, created_at=books.now, items=[item], id="sub_1", **fields)
+
+
+def tell(books: Books, stage: str, about: dict[str, Any], **fields: Any) -> None:
+    books.send(f"customer.subscription.{stage}", about, **fields)
+
+
+def test_a_life_from_trial_to_cancellation_is_told_change_by_change(books: Books) -> None:
+    lived = [
+        ("created", subscribed(books, status="trialing")),
+        ("updated", subscribed(books)),
+        ("updated", subscribed(books, status="past_due")),
+        ("updated", subscribed(books)),
+        ("updated", subscribed(books, cancel_at_period_end=True)),
+        ("deleted", subscribed(books, status="canceled")),
+    ]
+    for stage, about in lived:
+        books.now += 10
+        tell(books, stage, about)
+    for change in (
+        "created",
+        "trial_started",
+        "trial_converted",
+        "past_due",
+        "recovered",
+        "cancel_scheduled",
+    ):
+        assert books.value(CHANGES, change=change) == 1, change
+    assert books.value(CHANGES, change="canceled") == 1
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+
+
+@pytest.mark.parametrize(
+    ("unit_amount", "quantity", "change"),
+    [(3000, 1, "upgraded"), (2000, 3, "upgraded"), (500, 1, "downgraded")],
+)
+def test_paying_more_or_less_a_month_is_an_upgrade_or_downgrade(
+    books: Books, unit_amount: int, quantity: int, change: str
+) -> None:
+    tell(books, "created", subscribed(books))
+    books.now += 10
+    tell(books, "updated", subscribed(books, unit_amount, quantity))
+    assert books.value(CHANGES, change=change) == 1
+    assert books.value(CHANGES) == 2
+
+
+def test_a_yearly_plan_at_the_monthly_price_is_no_change(books: Books) -> None:
+    tell(books, "created", subscribed(books, 1000))
+    books.now += 10
+    yearly = subscriptions.price(books.ids, unit_amount=12000, interval="year")
+    item = subscriptions.subscription_item(books.ids, price=yearly, created_at=books.now, id="si_1")
+    about = subscriptions.subscription(books.ids, created_at=books.now, items=[item], id="sub_1")
+    tell(books, "updated", about)
+    assert books.value(CHANGES) == 1
+
+
+def test_an_older_snapshot_delivered_last_changes_nothing(books: Books) -> None:
+    trial, active = subscribed(books, status="trialing"), subscribed(books)
+    created = books.event("customer.subscription.created", trial)
+    books.now += 60
+    updated = books.event("customer.subscription.updated", active)
+    books.deliver(updated, created)
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="active") == 1
+    assert books.value(CHANGES, change="created") == 1
+
+
+def test_within_one_second_deleted_beats_updated_beats_others_beats_created(books: Books) -> None:
+    for stage, status in (
+        ("deleted", "canceled"),
+        ("updated", "active"),
+        ("trial_will_end", "trialing"),
+        ("created", "incomplete"),
+    ):
+        tell(books, stage, subscribed(books, status=status))
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+
+
+def test_a_subscription_first_seen_by_an_update_counts_but_was_not_created(books: Books) -> None:
+    tell(books, "updated", subscribed(books), previous_attributes={"status": "trialing"})
+    assert books.value(NOW_BY_STATUS, status="active") == 1
+    assert books.value(CHANGES, change="created") == 0
+    assert books.value(CHANGES, change="trial_converted") == 1
+
+
+def test_a_canceled_subscription_counts_for_sixty_days(books: Books) -> None:
+    tell(books, "deleted", subscribed(books, status="canceled"))
+    books.pass_time(59 * 86400)
+    assert books.value(NOW_BY_STATUS, status="canceled") == 1
+    books.pass_time(2 * 86400)
+    assert books.value(NOW_BY_STATUS, status="canceled") == 0
+
+
+def test_an_active_subscription_is_remembered_for_as_long_as_it_lives(books: Books) -> None:
+    tell(books, "created", subscribed(books))
+    books.pass_time(400 * 86400)
+    tell(books, "deleted", subscribed(books, status="canceled"))
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+
+
+def test_a_payout_counts_once_per_status_it_reaches(books: Books) -> None:
+    payout = account.payout(books.ids, created_at=books.now)
+    books.send("payout.created", {**payout, "status": "in_transit"})
+    for _ in range(2):
+        books.send("payout.paid", payout)
+    books.send("payout.failed", {**payout, "status": "failed"})
+    for status in ("in_transit", "paid", "failed"):
+        assert books.value("billing_payouts_total", status=status) == 1
+
+
+def test_a_checkout_session_counts_once_per_outcome(books: Books) -> None:
+    session = account.checkout_session(books.ids, created_at=books.now, payment_status="unpaid")
+    for kind in ("completed", "completed", "async_payment_failed"):
+        books.send(f"checkout.session.{kind}", session)
+    for outcome in ("completed", "async_payment_failed"):
+        assert books.value("billing_checkout_sessions_total", outcome=outcome) == 1
+    assert books.value("billing_revenue_minor_units_total") == 0
