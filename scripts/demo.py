@@ -19,6 +19,7 @@ from pathlib import Path
 COMMAND = str(Path(sys.executable).with_name("bw-exporter"))
 READY_SECONDS = 30
 STOP_SECONDS = 15
+ERROR = "level=error"
 
 TENANTS = """\
 # Short graces, so that a few minutes show what takes hours in earnest.
@@ -42,19 +43,27 @@ def main() -> int:
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="billingwatch-demo-"))
+    children: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
     try:
-        return play(folder, args)
+        return play(folder, args, children)
     except KeyboardInterrupt:
         return 0
     finally:
+        # From here on another Ctrl-C would only leave something behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for process, how in reversed(children):
+            stop(process, how)
+        show_findings(folder)
+        show_complaints(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def play(folder: Path, args: argparse.Namespace) -> int:
-    """Start the exporter, then the shops; leave nothing running."""
-    config, log = folder / "tenants.yaml", folder / "exporter.log"
+def play(
+    folder: Path, args: argparse.Namespace, children: list[tuple[subprocess.Popen[bytes], signal.Signals]]
+) -> int:
+    """Start the exporter, then the shops, and stay until either ends; `children` are the caller's to stop."""
+    config, log, storage = folder / "tenants.yaml", folder / "exporter.log", store_of(folder)
     config.write_text(TENANTS)
-    storage = f"sqlite:///{folder}/billingwatch.db"
     public, private = free_port(8000), free_port(9847)
     serve = [COMMAND, "serve", "--config.file", str(config), "--storage.url", storage]
     serve += ["--web.webhook-address", f"127.0.0.1:{public}", "--web.metrics-address", f"127.0.0.1:{private}"]
@@ -64,24 +73,38 @@ def play(folder: Path, args: argparse.Namespace) -> int:
     # Sessions of their own: Ctrl-C is for this process, which ends them in the right order.
     with log.open("wb") as output:
         exporter = subprocess.Popen(serve, stdout=output, stderr=output, start_new_session=True)
-    shops = None
-    try:
-        if not ready(exporter, private):
-            print(f"The exporter did not start. It says:\n{tail(log)}", file=sys.stderr)
+    children.append((exporter, signal.SIGTERM))
+    if not ready(exporter, private):
+        print(f"The exporter did not start. It says:\n{tail(log)}", file=sys.stderr)
+        return 1
+    print(WHERE.format(public=public, private=private, command=COMMAND, storage=storage, config=config))
+    sys.stdout.flush()
+    shops = subprocess.Popen(simulate, start_new_session=True)
+    children.append((shops, signal.SIGINT))
+    while shops.poll() is None:
+        if exporter.poll() is not None:
+            print(f"\nThe exporter has ended. It said:\n{tail(log)}", file=sys.stderr)
             return 1
-        print(WHERE.format(public=public, private=private, command=COMMAND, storage=storage, config=config))
-        shops = subprocess.Popen(simulate, start_new_session=True)
-        while shops.poll() is None:
-            if exporter.poll() is not None:
-                print(f"\nThe exporter has ended. It said:\n{tail(log)}", file=sys.stderr)
-                return 1
-            time.sleep(0.2)
-        return shops.returncode
-    finally:
-        for process, how in ((shops, signal.SIGINT), (exporter, signal.SIGTERM)):
-            stop(process, how)
-        if trouble := [line for line in tail(log, 10_000).splitlines() if "level=error" in line]:
-            print("The exporter complained:\n" + "\n".join(trouble[-10:]), file=sys.stderr)
+        time.sleep(0.2)
+    return shops.returncode
+
+
+def store_of(folder: Path) -> str:
+    """Return the URL of the demo's store."""
+    return f"sqlite:///{folder}/billingwatch.db"
+
+
+def show_findings(folder: Path) -> None:
+    """Print what the two checks found."""
+    if (folder / "billingwatch.db").exists():
+        print("\nWhat the checks found (`bw-exporter findings`):", flush=True)
+        subprocess.run([COMMAND, "findings", "--storage.url", store_of(folder)], check=False)
+
+
+def show_complaints(folder: Path) -> None:
+    """Print the errors in the exporter's log, if there are any."""
+    if complaints := [line for line in tail(folder / "exporter.log", 10_000).splitlines() if ERROR in line]:
+        print("The exporter complained:\n" + "\n".join(complaints[-10:]), file=sys.stderr)
 
 
 WHERE = """\
@@ -127,9 +150,9 @@ def ready(exporter: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
+def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     """End a process the kind way, and after a while the other way."""
-    if process is None or process.poll() is not None:
+    if process.poll() is not None:
         return
     process.send_signal(how)
     try:
@@ -140,7 +163,9 @@ def stop(process: subprocess.Popen[bytes] | None, how: signal.Signals) -> None:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """Return the last lines of a log."""
+    """Return the last lines of a log, none where there is no log yet."""
+    if not log.exists():
+        return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 

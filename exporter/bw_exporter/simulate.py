@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
@@ -129,7 +131,7 @@ class _Progress:
         if self._quiet or now - self._told_at < _LINE_SECONDS[self._terminal]:
             return
         self._told_at = now
-        tally, seconds = simulation.tally, now - self._started_at
+        tally, seconds = simulation.tally, max(now - self._started_at, 1.0)
         text = f"{seconds:4.0f} s  {tally.posted} events acknowledged, {tally.posted / seconds:.1f}/s"
         if simulation.waiting:
             text += f", {simulation.waiting} to repeat"
@@ -145,10 +147,9 @@ class _Progress:
         """Tell of an anomaly that strikes now."""
         anomaly = anomalies.load(strike.name)
         if not self._quiet:
-            self._say(
-                f"{time.strftime('%H:%M:%S')}  {strike.name} strikes {strike.tenant_id}: {anomaly.happens}"
-            )
-            self._say(f"          {anomaly.see}")
+            clock = time.strftime("%H:%M:%S")
+            self._say(_wrapped(f"{clock}  {strike.name} strikes {strike.tenant_id}: {anomaly.happens}"))
+            self._say(_wrapped(f"{' ' * len(clock)}  to see: {anomaly.see}"))
 
     def end(self) -> None:
         """Leave the line as it stands."""
@@ -163,6 +164,12 @@ class _Progress:
 
     def _say(self, text: str) -> None:
         print(f"\r\x1b[K{text}" if self._terminal else text, file=sys.stderr)
+
+
+def _wrapped(text: str) -> str:
+    """Return a told line broken to the width of the terminal, indented past its time."""
+    width = min(shutil.get_terminal_size().columns, 110)
+    return textwrap.fill(text, width, subsequent_indent=" " * 10, break_on_hyphens=False)
 
 
 def summary(tally: Tally, waiting: int, seconds: float) -> str:
