@@ -17,7 +17,7 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.retention import MARKS_PER_TENANT
 
 if TYPE_CHECKING:
-    from bw_exporter.store import Store, Transaction
+    from bw_exporter.store import Finding, Store, Transaction
 
 SETTLE_EVERY_SECONDS = 1.0
 PROBE_EVERY_SECONDS = 5.0
@@ -64,8 +64,11 @@ def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: thr
 
 def settle(store: Store, now: int) -> None:
     """Answer every question whose time has come."""
-    while store.write(lambda tx: _settled(tx, now)) == _SETTLED_AT_ONCE:
-        pass
+    settled = _SETTLED_AT_ONCE
+    while settled == _SETTLED_AT_ONCE:
+        settled, findings = store.write(lambda tx: _settled(tx, now))
+        for finding in findings:
+            _log.warning("found", extra={"kind": finding.kind, "tenant": finding.tenant, **finding.details})
 
 
 def prune(store: Store, now: int) -> None:
@@ -101,11 +104,13 @@ def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up
     return True
 
 
-def _settled(tx: Transaction, now: int) -> int:
+def _settled(tx: Transaction, now: int) -> tuple[int, list[Finding]]:
+    findings: list[Finding] = []
     due = tx.due(now, _SETTLED_AT_ONCE)
     for pending in due:
         if (check := CHECKS.get(pending.check)) is None:
             tx.drop(pending)
-        else:
-            check.settle(pending, tx, now)
-    return len(due)
+        elif (finding := check.settle(pending, tx, now)) is not None:
+            tx.report(finding)
+            findings.append(finding)
+    return len(due), findings

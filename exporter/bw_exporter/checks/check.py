@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from bw_exporter.facts import Fact
 from bw_exporter.memory import decoded, encoded
-from bw_exporter.store.protocol import Pending, Transaction
+from bw_exporter.store.protocol import Finding, Pending, Transaction
 from bw_exporter.tenants import Tenant
 
 State = TypeVar("State")
@@ -21,8 +21,8 @@ class Check(Protocol):
     def observe(self, fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
         """Take in one fact; count a verdict at once, or leave a Pending behind."""
 
-    def settle(self, pending: Pending, tx: Transaction, now: int) -> None:
-        """Answer a question whose time has come: drop it, or wait for it anew."""
+    def settle(self, pending: Pending, tx: Transaction, now: int) -> Finding | None:
+        """Answer a question whose time has come: drop it, or wait for it anew; return what was found."""
 
 
 def load(state: type[State], tx: Transaction, tenant: str, kind: str, key: str) -> State:

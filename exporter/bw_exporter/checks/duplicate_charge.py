@@ -83,7 +83,7 @@ def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
             save(replace(paid, invoice=fact.invoice), tx, tenant.id, _CHARGE, fact.charge, keep_until)
 
 
-def settle(pending: Pending, tx: Transaction, now: int) -> None:
+def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
     """Judge a suspected charge, its grace over: a duplicate unless each equal charge before it explains it."""
     tx.drop(pending)
     tenant, charge = pending.tenant, pending.key
@@ -91,7 +91,7 @@ def settle(pending: Pending, tx: Transaction, now: int) -> None:
     paid = load(Paid, tx, tenant, _CHARGE, charge)
     earlier = None if paid.flagged else _original(tx, tenant, charge, paid, window)
     if earlier is None:
-        return
+        return None
     first, original = earlier
     save(replace(paid, flagged=True), tx, tenant, _CHARGE, charge, now + charges_kept_seconds(window))
     tx.change(
@@ -102,22 +102,16 @@ def settle(pending: Pending, tx: Transaction, now: int) -> None:
             RaiseTo(catalog.LAST_DUPLICATE, now),
         ),
     )
-    tx.report(
-        Finding(
-            now,
-            tenant,
-            NAME,
-            {
-                "charge": charge,
-                "duplicate_of": first,
-                "amount": paid.taken,
-                "currency": paid.currency,
-                "charged_at": paid.created_at,
-                "seconds_apart": paid.created_at - original.created_at,
-                "link": stripe_link("payments", paid.payment_intent or charge, livemode=paid.livemode),
-            },
-        )
-    )
+    details = {
+        "charge": charge,
+        "duplicate_of": first,
+        "amount": paid.taken,
+        "currency": paid.currency,
+        "charged_at": paid.created_at,
+        "seconds_apart": paid.created_at - original.created_at,
+        "link": stripe_link("payments", paid.payment_intent or charge, livemode=paid.livemode),
+    }
+    return Finding(now, tenant, NAME, details)
 
 
 def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int, keep_until: int) -> None:

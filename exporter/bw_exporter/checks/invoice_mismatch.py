@@ -7,7 +7,7 @@ for a grace in which the event that explains it may still arrive.
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,10 +62,10 @@ def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
             verdict = question.verdict(tx, tenant.id)
             if verdict.verdict == "ok":
                 tx.drop(pending)
-                _count(verdict, question.invoice, tx, tenant.id, now)
+                _count(verdict, tx, tenant.id, now)
 
 
-def settle(pending: Pending, tx: Transaction, now: int) -> None:
+def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
     """Give the verdict; once more wait a grace if nothing newer than the invoice has been received since."""
     tx.drop(pending)
     question = _Question.of(pending.state)
@@ -74,8 +74,9 @@ def settle(pending: Pending, tx: Transaction, now: int) -> None:
     if verdict.verdict != "ok" and stale and question.graces == 1:
         again = replace(question, graces=2)
         tx.wait(replace(pending, due_at=now + question.grace_seconds, state=encoded(again)))
-        return
-    _count(verdict, invoice, tx, pending.tenant, now)
+        return None
+    _count(verdict, tx, pending.tenant, now)
+    return _finding(verdict, invoice, pending.tenant, now) if verdict.verdict == "mismatch" else None
 
 
 def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) -> None:
@@ -104,32 +105,26 @@ def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) ->
         due_at = now + question.grace_seconds
         tx.wait(Pending(tenant.id, NAME, invoice.invoice, invoice.subscription, due_at, encoded(question)))
     else:
-        _count(verdict, invoice, tx, tenant.id, now)
+        _count(verdict, tx, tenant.id, now)
 
 
-def _count(verdict: Verdict, invoice: InvoiceSeen, tx: Transaction, tenant: str, now: int) -> None:
+def _count(verdict: Verdict, tx: Transaction, tenant: str, now: int) -> None:
     changes: list[Change] = [Add(catalog.INVOICE_CHECKS, (verdict.verdict,))]
     if verdict.verdict == "abstained":
         changes.append(Add(catalog.INVOICE_ABSTENTIONS, (verdict.reason,)))
     if verdict.verdict == "mismatch":
         changes.append(RaiseTo(catalog.LAST_MISMATCH, now))
-        details = {
-            "invoice": invoice.invoice,
-            "subscription": invoice.subscription,
-            "lines": [
-                {
-                    "line": line.line,
-                    "kind": line.kind,
-                    "amount": line.amount,
-                    "expected": line.expected,
-                    "currency": line.currency,
-                }
-                for line in verdict.lines
-            ],
-            "link": stripe_link("invoices", invoice.invoice, livemode=invoice.livemode),
-        }
-        tx.report(Finding(now, tenant, NAME, details))
     tx.change(tenant, changes)
+
+
+def _finding(verdict: Verdict, invoice: InvoiceSeen, tenant: str, now: int) -> Finding:
+    details = {
+        "invoice": invoice.invoice,
+        "subscription": invoice.subscription,
+        "lines": [asdict(line) for line in verdict.lines],
+        "link": stripe_link("invoices", invoice.invoice, livemode=invoice.livemode),
+    }
+    return Finding(now, tenant, NAME, details)
 
 
 def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) -> None:
