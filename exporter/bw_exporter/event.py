@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from bw_exporter import reading
-from bw_exporter.reading import Json, MalformedError
+from bw_exporter.reading import Json, MalformedError, UnidentifiedError
 
 THIN = "v2.core.event"
 """The `object` of events without a snapshot, which v2 event destinations send."""
@@ -46,8 +46,8 @@ def parse(body: bytes) -> Event:
         raise NotAnEventError("the body is no JSON object")
     try:
         event_id, event_type = reading.own_id(document), reading.text(document, "type")
-    except MalformedError as error:
-        raise NotAnEventError(str(error)) from None
+    except (MalformedError, UnidentifiedError):
+        raise NotAnEventError("the body has no id or no type") from None
     if not event_type:
         raise NotAnEventError("type is missing")
     thin = document.get("object") == THIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,6 +16,10 @@ LONGEST_ID = 255
 _LONGEST_DECIMAL = 40
 
 
+class UnidentifiedError(Exception):
+    """An object came without its id, so that nothing of it can be counted once."""
+
+
 class MalformedError(Exception):
     """A field is present with a type Stripe does not give it; the text names the field, never its value."""
 
@@ -25,6 +30,12 @@ def text(source: Json, key: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise MalformedError(f"{key} is no string")
+
+
+def token(source: Json, key: str) -> str | None:
+    """Return a string field that will be remembered: as it is where Stripe could have sent it, else its hash."""
+    value = text(source, key)
+    return None if value is None else _bounded(value)
 
 
 def integer(source: Json, key: str) -> int | None:
@@ -82,16 +93,16 @@ def identifier(source: Json, key: str) -> str | None:
         value = value.get("id")
     if value is None or value == "":
         return None
-    if isinstance(value, str) and len(value) <= LONGEST_ID and value.isascii() and value.isprintable():
-        return value
+    if isinstance(value, str):
+        return _bounded(value)
     raise MalformedError(f"{key} is no id")
 
 
 def own_id(source: Json) -> str:
-    """Return the object's `id`, which no object of Stripe's is without."""
+    """Return the object's `id`; raises UnidentifiedError where it is missing or null."""
     value = identifier(source, "id")
     if value is None:
-        raise MalformedError("id is missing")
+        raise UnidentifiedError
     return value
 
 
@@ -108,3 +119,10 @@ def decimal(source: Json, key: str) -> Decimal | None:
         if number.is_finite() and abs(number) <= LARGEST_INTEGER:
             return number
     raise MalformedError(f"{key} is no decimal")
+
+
+def _bounded(value: str) -> str:
+    """No string of a stranger's length or alphabet gets into the store: some databases refuse NUL and surrogates."""
+    if len(value) <= LONGEST_ID and value.isascii() and value.isprintable():
+        return value
+    return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,9 @@ class Books:
 
     def deliver(self, *delivered: dict[str, Any]) -> list[str]:
         """Deliver events in this order; return what became of each."""
-        return [ingest.receive(events.body(each), self.tenant, self.store, self.now) for each in delivered]
+        return [
+            ingest.receive(json.dumps(each).encode(), self.tenant, self.store, self.now) for each in delivered
+        ]
 
     def send(self, kind: str, about: dict[str, Any], **fields: Any) -> None:
         self.deliver(self.event(kind, about, **fields))

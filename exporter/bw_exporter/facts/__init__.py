@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bw_exporter.event import Event
 from bw_exporter.facts import charges, disputes, invoices, once, subscriptions
+from bw_exporter.reading import UnidentifiedError
 
 Fact = object
 """One of the frozen dataclasses in this package; effects and checks pick theirs by type."""
@@ -25,7 +26,11 @@ READERS: dict[str, Callable[[Event], tuple[Fact, ...]]] = {
 def facts_of(event: Event) -> tuple[Fact, ...]:
     """Read an event's facts; none for a type that counts only as an event.
 
-    Raises MalformedError where a field that is needed is present with the wrong type.
+    An object without an id gives none either: it cannot be counted once. Raises MalformedError where a field
+    that is needed is present with the wrong type.
     """
     reader = READERS.get(event.type)
-    return reader(event) if reader else ()
+    try:
+        return reader(event) if reader else ()
+    except UnidentifiedError:
+        return ()

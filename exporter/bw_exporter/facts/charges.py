@@ -96,7 +96,7 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
     charge = event.object
     if reading.text(charge, "status") not in ("succeeded", None):
         return ()
-    code = (reading.text(charge, "currency") or "").lower()
+    code = (reading.token(charge, "currency") or "").lower()
     return (
         ChargeMade(
             charge=reading.own_id(charge),
@@ -220,8 +220,8 @@ def _payers(charge: Json) -> tuple[str, ...]:
     if customer := reading.identifier(charge, "customer"):
         payers.append(f"customer {customer}")
     details = reading.mapping(charge, "payment_method_details")
-    method = reading.text(details, "type")
-    if method and (fingerprint := reading.text(reading.mapping(details, method), "fingerprint")):
+    method = reading.token(details, "type")
+    if method and (fingerprint := reading.token(reading.mapping(details, method), "fingerprint")):
         payers.append(f"{method} {fingerprint}")
     return tuple(payers)
 

@@ -88,9 +88,9 @@ def invoice_seen(event: Event) -> tuple[InvoiceFact, ...]:
         invoice=invoice_id,
         event=event.id,
         event_at=event.created_at or 0,
-        status=reading.text(invoice, "status"),
+        status=reading.token(invoice, "status"),
         subscription=_subscription(invoice),
-        billing_reason=reading.text(invoice, "billing_reason"),
+        billing_reason=reading.token(invoice, "billing_reason"),
         created_at=created_at,
         finalized_at=created_at if finalized_at is None else finalized_at,
         test_clock=reading.identifier(invoice, "test_clock") is not None,
@@ -104,14 +104,12 @@ def invoice_seen(event: Event) -> tuple[InvoiceFact, ...]:
 def invoice_paid(event: Event) -> tuple[InvoiceFact, ...]:
     """Read invoice.paid and its twin invoice.payment_succeeded, which come for one invoice or alone."""
     facts = invoice_seen(event)
-    if reading.text(event.object, "status") not in ("paid", None):
-        return facts
     paid = InvoicePaid(
         invoice=reading.own_id(event.object),
         amount=reading.natural(event.object, "amount_paid") or 0,
         currency=currency_label(reading.text(event.object, "currency")),
     )
-    return (paid, *facts)
+    return (paid, *facts) if reading.text(event.object, "status") in ("paid", None) else facts
 
 
 def invoice_payment_failed(event: Event) -> tuple[InvoiceFact, ...]:
@@ -166,7 +164,7 @@ def _line(line: Json) -> InvoiceLine:
         or reading.identifier(line, "subscription_item"),
         amount=reading.integer(line, "amount"),
         subtotal=reading.integer(line, "subtotal"),
-        currency=(reading.text(line, "currency") or "").lower(),
+        currency=(reading.token(line, "currency") or "").lower(),
         quantity=reading.integer(line, "quantity"),
         unit_amount=unit_amount,
         period_start_at=reading.integer(reading.mapping(line, "period"), "start"),

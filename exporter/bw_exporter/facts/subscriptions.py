@@ -102,7 +102,7 @@ def _item(item: Json) -> Item:
             unit_amount = reading.decimal(price, "amount")
     return Item(
         id=reading.identifier(item, "id") or "",
-        currency=(reading.text(price, "currency") or "").lower(),
+        currency=(reading.token(price, "currency") or "").lower(),
         unit_amount=unit_amount,
         quantity=reading.integer(item, "quantity"),
         metered=reading.text(recurring, "usage_type") == "metered",

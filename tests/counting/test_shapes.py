@@ -1,0 +1,133 @@
+"""What Stripe may leave out, null, expand or break."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bw_exporter.shop.objects import disputes, invoices, payments, subscriptions
+
+from .books import NOW, Books
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IGNORED = "billing_events_ignored_total"
+
+
+def charge(books: Books) -> dict[str, Any]:
+    return payments.charge(
+        books.ids, created_at=NOW, customer="cus_1", fingerprint="fp", payment_intent="pi_1"
+    )
+
+
+def dispute(books: Books) -> dict[str, Any]:
+    return disputes.dispute(books.ids, charge=charge(books), created_at=NOW)
+
+
+def subscription(books: Books) -> dict[str, Any]:
+    price = subscriptions.price(books.ids)
+    item = subscriptions.subscription_item(books.ids, price=price, created_at=NOW)
+    return subscriptions.subscription(books.ids, created_at=NOW, items=[item])
+
+
+def invoice(books: Books) -> dict[str, Any]:
+    item = subscription(books)["items"]["data"][0]
+    line = invoices.subscription_line(books.ids, subscription="sub_1", item=item, period_start_at=NOW)
+    return invoices.invoice(books.ids, created_at=NOW, lines=[line], subscription="sub_1")
+
+
+OBJECTS: dict[str, Callable[[Books], dict[str, Any]]] = {
+    "charge.succeeded": charge,
+    "charge.failed": charge,
+    "charge.refunded": charge,
+    "charge.dispute.created": dispute,
+    "charge.dispute.funds_withdrawn": dispute,
+    "customer.subscription.updated": subscription,
+    "invoice.paid": invoice,
+    "invoice.payment_failed": invoice,
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_a_field_that_is_null_or_missing_is_never_malformed(books: Books, kind: str) -> None:
+    whole = OBJECTS[kind](books)
+    for field in whole:
+        books.send(kind, {**whole, field: None})
+        books.send(kind, {name: value for name, value in whole.items() if name != field})
+    books.send(kind, {})
+    assert books.value(IGNORED) == 0
+    assert books.value("billing_events_total", type=kind) == 2 * len(whole) + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("charge.succeeded", "amount_captured", "2000"),
+        ("charge.succeeded", "amount_captured", -1),
+        ("charge.succeeded", "amount_captured", 10**30),
+        ("charge.succeeded", "captured", "yes"),
+        ("charge.succeeded", "customer", 5),
+        ("charge.failed", "outcome", []),
+        ("invoice.paid", "amount_paid", 20.5),
+        ("invoice.paid", "lines", "none"),
+        ("customer.subscription.updated", "items", {"data": [1]}),
+        ("charge.dispute.funds_withdrawn", "balance_transactions", [{"net": "x"}]),
+    ],
+)
+def test_a_field_of_another_type_makes_an_event_malformed_and_nothing_else(
+    books: Books, kind: str, field: str, value: object
+) -> None:
+    books.send(kind, {**OBJECTS[kind](books), field: value})
+    assert books.value(IGNORED, reason="malformed") == 1
+    assert books.value("billing_events_total") == 0
+    assert books.value("billing_revenue_minor_units_total") == 0
+
+
+@pytest.mark.parametrize("data", [None, {}, {"object": None}, {"object": []}, []])
+def test_an_event_whose_object_cannot_be_read_is_accepted_and_counted_malformed(
+    books: Books, data: object
+) -> None:
+    event = {**books.event("charge.succeeded", {}), "data": data}
+    assert books.deliver(event, event) == ["accepted", "redelivered"]
+    assert books.value(IGNORED, reason="malformed") == 1
+
+
+def test_ids_may_be_expanded_objects(books: Books) -> None:
+    sold = {**charge(books), "customer": {"id": "cus_1"}, "payment_intent": {"id": "pi_1"}}
+    books.send("charge.succeeded", sold)
+    books.send("payment_intent.payment_failed", {"id": "pi_2", "latest_charge": {"id": "ch_2"}})
+    assert books.value("billing_revenue_minor_units_total") == 2000
+    assert books.value("billing_authentication_failures_total") == 0
+
+
+def test_accounts_of_before_2022_embed_the_charges_of_a_payment_intent(books: Books) -> None:
+    intent = {"id": "pi_2", "charges": {"object": "list", "data": [{"id": "ch_2"}]}}
+    books.send("payment_intent.payment_failed", intent)
+    assert books.value("billing_authentication_failures_total") == 0
+
+
+@pytest.mark.parametrize("odd", ["x" * 100_000, "\ud83d", "nul\0", "dé"])
+def test_strings_that_stripe_would_not_send_are_bounded_and_counted_all_the_same(
+    books: Books, odd: str
+) -> None:
+    sold = {**charge(books), "id": odd, "customer": odd, "currency": odd, "payment_intent": odd}
+    for name in ("a", "b"):
+        books.send("charge.succeeded", {**sold, "id": odd + name})
+    books.pass_time(121)
+    assert books.value("billing_revenue_minor_units_total", currency="other") == 4000
+    assert books.store.size_bytes() < 3_000_000
+
+
+def test_the_mode_of_the_tenant_is_the_mode_that_counts(books: Books) -> None:
+    books.send("charge.succeeded", charge(books), livemode=False)
+    books.send("charge.succeeded", charge(books), livemode=True, account="acct_1")
+    assert books.value(IGNORED, reason="wrong_mode") == books.value(IGNORED, reason="connect") == 1
+    assert books.value("billing_revenue_minor_units_total") == 0
+    assert books.value("billing_last_event_timestamp_seconds") == NOW
+
+
+def test_an_event_type_nobody_listed_counts_as_other(books: Books) -> None:
+    books.send("treasury.received_credit.created", {"id": "rc_1"})
+    assert books.value("billing_events_total", type="other") == 1
