@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -41,25 +43,27 @@ def main() -> int:
     parser.add_argument("--duration", metavar="60s", help="end by itself after so long (default: Ctrl-C)")
     parser.add_argument("--rate", default="5", help="events per second (default: %(default)s)")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Noted and acted on between two steps: an exception in the middle of one could leave a process behind.
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
     folder = Path(tempfile.mkdtemp(prefix="billingwatch-demo-"))
-    children: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
+    children: list[subprocess.Popen[bytes]] = []
     try:
-        return play(folder, args, children)
-    except KeyboardInterrupt:
-        return 0
+        return play(folder, args, children, stopping)
     finally:
-        # From here on another Ctrl-C would only leave something behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for process, how in reversed(children):
-            stop(process, how)
+        for process in reversed(children):
+            stop(process)
         show_findings(folder)
         show_complaints(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def play(
-    folder: Path, args: argparse.Namespace, children: list[tuple[subprocess.Popen[bytes], signal.Signals]]
+    folder: Path,
+    args: argparse.Namespace,
+    children: list[subprocess.Popen[bytes]],
+    stopping: threading.Event,
 ) -> int:
     """Start the exporter, then the shops, and stay until either ends; `children` are the caller's to stop."""
     config, log, storage = folder / "tenants.yaml", folder / "exporter.log", store_of(folder)
@@ -73,20 +77,21 @@ def play(
     # Sessions of their own: Ctrl-C is for this process, which ends them in the right order.
     with log.open("wb") as output:
         exporter = subprocess.Popen(serve, stdout=output, stderr=output, start_new_session=True)
-    children.append((exporter, signal.SIGTERM))
-    if not ready(exporter, private):
+    children.append(exporter)
+    if not ready(exporter, private, stopping):
+        if stopping.is_set():
+            return 0
         print(f"The exporter did not start. It says:\n{tail(log)}", file=sys.stderr)
         return 1
     print(WHERE.format(public=public, private=private, command=COMMAND, storage=storage, config=config))
     sys.stdout.flush()
     shops = subprocess.Popen(simulate, start_new_session=True)
-    children.append((shops, signal.SIGINT))
-    while shops.poll() is None:
+    children.append(shops)
+    while shops.poll() is None and not stopping.wait(0.2):
         if exporter.poll() is not None:
             print(f"\nThe exporter has ended. It said:\n{tail(log)}", file=sys.stderr)
             return 1
-        time.sleep(0.2)
-    return shops.returncode
+    return shops.returncode or 0
 
 
 def store_of(folder: Path) -> str:
@@ -133,10 +138,10 @@ def free_port(wanted: int) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def ready(exporter: subprocess.Popen[bytes], port: int) -> bool:
+def ready(exporter: subprocess.Popen[bytes], port: int, stopping: threading.Event) -> bool:
     """Wait until the exporter says that it is ready; return False if it ends before, or never says so."""
     deadline = time.monotonic() + READY_SECONDS
-    while exporter.poll() is None and time.monotonic() < deadline:
+    while exporter.poll() is None and time.monotonic() < deadline and not stopping.wait(0.1):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", "/-/ready")
@@ -146,19 +151,18 @@ def ready(exporter: subprocess.Popen[bytes], port: int) -> bool:
             pass
         finally:
             connection.close()
-        time.sleep(0.1)
     return False
 
 
-def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process the kind way, and after a while the other way."""
     if process.poll() is not None:
         return
-    process.send_signal(how)
+    process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -167,10 +171,6 @@ def tail(log: Path, lines: int = 20) -> str:
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from bw_exporter import durations
 from bw_exporter.errors import BillingWatchError
@@ -89,6 +92,7 @@ def _play(args: Namespace, tenants: tuple[Tenant, ...], struck: str) -> int:
     ends_at = started_at + args.duration if args.duration else float("inf")
     pause = min(_PAUSE_SECONDS, (ends_at - started_at) / (len(args.anomaly) + 1))
     progress = _Progress(started_at, quiet=args.quiet)
+    stopping = threading.Event()
     simulation = Simulation(
         tenants,
         args.url,
@@ -98,21 +102,37 @@ def _play(args: Namespace, tenants: tuple[Tenant, ...], struck: str) -> int:
             Strike(started_at + pause * number, name, struck) for number, name in enumerate(args.anomaly, 1)
         ],
         clock=time.time,
-        sleep=time.sleep,
+        sleep=stopping.wait,
         told=progress.struck,
     )
-    try:
-        while time.time() < ends_at or simulation.strikes_left:
+    with _signals(stopping):
+        while not stopping.is_set() and (time.time() < ends_at or simulation.strikes_left):
             simulation.step()
             progress.line(simulation)
-        simulation.drain(_DRAIN_SECONDS)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        simulation.close()
-        progress.end()
+        if not stopping.is_set():
+            simulation.drain(_DRAIN_SECONDS)
+    simulation.close()
+    progress.end()
     print(summary(simulation.tally, simulation.waiting, time.time() - started_at))
     return 1 if simulation.tally.refused or simulation.waiting else 0
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the play after the event at hand; a second one ends it at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _: object) -> None:
+        stopping.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Progress:

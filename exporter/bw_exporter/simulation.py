@@ -70,7 +70,7 @@ class Simulation:
         rate: float,
         strikes: Iterable[Strike],
         clock: Callable[[], float],
-        sleep: Callable[[float], None],
+        sleep: Callable[[float], object],
         told: Callable[[Strike], None],
     ) -> None:
         self.tally = Tally()

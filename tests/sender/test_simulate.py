@@ -108,13 +108,16 @@ sys.exit(simulate.run(args, load=partial(tenants.load, detectors={})))
 """
 
 
-def test_ctrl_c_ends_with_a_summary_and_no_traceback(sink: Sink, config: str) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_with_a_summary_and_no_traceback(
+    sink: Sink, config: str, how: signal.Signals
+) -> None:
     words = [sys.executable, "-c", SCRIPT, config, "--url", sink.url, "--rate", "50"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while len(sink.received) < 10 and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "acknowledged in" in out
