@@ -25,5 +25,7 @@ class FileLock:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._fd)
+        """Let go of the file; once is enough."""
+        closed, self._fd = self._fd, -1
+        if closed != -1:
+            os.close(closed)

@@ -20,12 +20,20 @@ from bw_exporter.store.protocol import Finding, Transaction
 from bw_exporter.store.schema import LATEST
 from bw_exporter.store.sqlite_connection import connect, prepare
 from bw_exporter.store.sqlite_transaction import SqliteTransaction
-from bw_exporter.store.sqlite_upkeep import evicted, noted_probe, pruned, registered
+from bw_exporter.store.sqlite_upkeep import evicted, in_steps, noted_probe, pruned, registered
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 8.0
 _REGISTERED_AT_ONCE = 200
+
+_FAULTS_OF_THE_WORK = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+)
+"""What SQLite says of a value or a statement; anything else it says of the file."""
 
 
 class SqliteStore:
@@ -45,16 +53,19 @@ class SqliteStore:
         self._path = path
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(f"{path}.lock")
-            with self._lock.held():
-                self._payer_key = prepare(path)
+            with contextlib.ExitStack() as undone:
+                self._lock = FileLock(f"{path}.lock")
+                undone.callback(self._lock.close)
+                with self._lock.held():
+                    self._payer_key = prepare(path)
+                    self._file = _identity(path)
+                undone.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusableError(
                 f"cannot open the store {path}: {error}; is the folder there and writable by this user, and"
                 " the file a SQLite database?"
             ) from error
         self._connection: sqlite3.Connection | None = None
-        self._inode = os.stat(path).st_ino
         self._group = GroupCommit(self._commit, _PATIENCE_SECONDS)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
@@ -93,7 +104,16 @@ class SqliteStore:
         return self.write(lambda tx: pruned(self._open(), tx, now, limit))
 
     def evict(self, most: int) -> int:
-        return self.write(lambda tx: evicted(self._open(), tx, most))
+        gone = 0
+        crowded = self._read(
+            "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
+        )
+        for tenant, excess in crowded:
+            query = "SELECT topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
+            oldest = self._read(query, (tenant, excess))
+            for part in in_steps(oldest):
+                gone += self.write(lambda tx, owner=tenant, part=part: evicted(self._open(), tx, owner, part))  # type: ignore[misc]
+        return gone
 
     def probe(self, now: int) -> float:
         begun = time.monotonic()
@@ -103,7 +123,7 @@ class SqliteStore:
     def size_bytes(self) -> int:
         sizes = 0
         for suffix in ("", "-wal"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 sizes += os.stat(self._path + suffix).st_size
         return sizes
 
@@ -142,27 +162,35 @@ class SqliteStore:
             yield tx
             tx.flush()
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._abandon()
-            raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
-        except BaseException:
-            connection.execute("ROLLBACK")
+        except BaseException as error:
+            self._abandon()  # which rolls back
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_THE_WORK):
+                raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
             raise
 
     def _open(self) -> sqlite3.Connection:
-        """The writing connection; a file that was replaced or deleted under it is never written to."""
+        """The writing connection."""
         try:
-            inode = os.stat(self._path).st_ino
-        except OSError as error:
+            self._check_file()
+        except StoreUnavailableError:
             self._abandon()
+            raise
+        if self._connection is None:
+            self._connection = connect(self._path)
+        return self._connection
+
+    def _check_file(self) -> None:
+        """Refuse a file that was replaced or deleted: what is counted must be found where it was counted."""
+        try:
+            found = _identity(self._path)
+        except OSError as error:
             raise StoreUnavailableError(
                 f"the store {self._path} is gone: {error}; put it back, or restart to begin a new one"
             ) from error
-        if self._connection is None or inode != self._inode:
-            self._abandon()
-            self._connection = connect(self._path)
-            self._inode = inode
-        return self._connection
+        if found != self._file:
+            raise StoreUnavailableError(
+                f"the store {self._path} was replaced by another file; restart to use that one"
+            )
 
     def _abandon(self) -> None:
         connection, self._connection = self._connection, None
@@ -172,9 +200,15 @@ class SqliteStore:
 
     def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Read on a connection of its own: readers and the writer never wait for each other in WAL mode."""
+        self._check_file()
         try:
             with contextlib.closing(connect(self._path)) as connection:
                 connection.execute("PRAGMA query_only = 1")
                 return connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailableError(f"the store {self._path} cannot be read: {error}") from error
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

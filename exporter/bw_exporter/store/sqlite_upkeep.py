@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bw_exporter import catalog
 from bw_exporter.effects import forgotten
@@ -13,6 +13,10 @@ from bw_exporter.store.protocol import Transaction
 
 _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
 _INSERT_ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
+_EVICTED_AT_ONCE = 500
+
+Mark = tuple[str, int, str]
+"""Topic, moment and key of a mark."""
 
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
@@ -77,19 +81,23 @@ def pruned(connection: sqlite3.Connection, tx: Transaction, now: int, limit: int
     return gone + len(expired)
 
 
-def evicted(connection: sqlite3.Connection, tx: Transaction, most: int) -> int:
-    """Forget the oldest marks of tenants that have more than `most`."""
-    crowded = connection.execute(
-        "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
-    ).fetchall()
-    for tenant, excess in crowded:
-        oldest = connection.execute(
-            "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at LIMIT ?",
-            (tenant, excess),
-        ).fetchall()
-        connection.executemany(
-            "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?", oldest
-        )
-        charges = len({key for *_, key in oldest})
+def in_steps(marks: Sequence[Mark]) -> Iterator[list[Mark]]:
+    """Cut marks sorted by charge into steps short enough for ingest to pass between, never through a charge."""
+    step: list[Mark] = []
+    for mark in marks:
+        if len(step) >= _EVICTED_AT_ONCE and mark[2] != step[-1][2]:
+            yield step
+            step = []
+        step.append(mark)
+    if step:
+        yield step
+
+
+def evicted(connection: sqlite3.Connection, tx: Transaction, tenant: str, marks: Sequence[Mark]) -> int:
+    """Forget these marks of a tenant, and count their charges as evicted."""
+    query = "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?"
+    gone = [mark for mark in marks if connection.execute(query, (tenant, *mark)).rowcount]
+    charges = len({key for *_, key in gone})
+    if charges:
         tx.change(tenant, (Add(catalog.DUPLICATE_SKIPPED, ("evicted",), charges),))
-    return sum(excess for _, excess in crowded)
+    return len(gone)
