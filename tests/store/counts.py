@@ -1,0 +1,60 @@
+"""Short ways to count in a store and to read what it counted."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bw_exporter import catalog
+from bw_exporter.catalog import Family
+from bw_exporter.series import Add, series
+from bw_exporter.store import Store, Transaction
+
+NOW = 1_795_000_000
+DAY = 86_400
+NOBODY = 65534
+
+
+def add(
+    tenant: str, family: Family = catalog.CHARGE_ATTEMPTS, *values: str, amount: int = 1
+) -> Callable[[Transaction], None]:
+    """Work that counts."""
+
+    def work(tx: Transaction) -> None:
+        tx.change(tenant, (Add(family, values, amount),))
+
+    return work
+
+
+def value(store: Store, tenant: str, family: Family = catalog.CHARGE_ATTEMPTS, *values: str) -> int:
+    return store.samples(tenant).get(series(family, tenant, values).line, 0)
+
+
+def shown(store: Store, tenants: Sequence[str]) -> str:
+    """All that a scrape would show of the store."""
+    return "\n".join(lines.decode() for _, lines in store.families(tenants))
+
+
+def unprivileged(promise: Callable[[Path], None]) -> None:
+    """Keep a promise about permissions, which mean nothing to root: in a child that is nobody."""
+    folder = Path(tempfile.mkdtemp(prefix="billing-"))
+    if os.geteuid() != 0:
+        promise(folder)
+        return
+    os.chown(folder, NOBODY, NOBODY)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            promise(folder)
+            status = 0
+        except BaseException:  # noqa: BLE001 - the parent fails the test
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the child's traceback"

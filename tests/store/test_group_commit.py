@@ -1,0 +1,202 @@
+"""Group commit alone, over a commit that the test holds in its hand."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import pytest
+
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit
+
+Works = Sequence[Callable[[Any], Any]]
+Outcomes = list[tuple[Any, BaseException | None]]
+
+SOON = 30.0
+
+
+def outcomes(works: Works) -> Outcomes:
+    """What a commit without a store gives."""
+    given: Outcomes = []
+    for work in works:
+        try:
+            given.append((work(None), None))
+        except Exception as error:  # noqa: BLE001 - the work's own
+            given.append((None, error))
+    return given
+
+
+class Gate:
+    """A commit that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Semaphore(0)
+        self.groups: list[int] = []
+
+    def __call__(self, works: Works) -> Outcomes:
+        self.groups.append(len(works))
+        self.entered.release()
+        assert self.open.acquire(timeout=SOON)
+        return outcomes(works)
+
+
+def queued(group: GroupCommit, number: int) -> None:
+    deadline = time.monotonic() + SOON
+    while len(group._waiting) < number and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(group._waiting) == number
+
+
+def test_all_who_wait_are_committed_together_by_the_next_leader() -> None:
+    gate = Gate()
+    group = GroupCommit(gate, SOON)
+    with ThreadPoolExecutor(10) as pool:
+        first = pool.submit(group.run, lambda _: "first")
+        assert gate.entered.acquire(timeout=SOON)
+        others = [pool.submit(group.run, lambda _, n=n: n) for n in range(9)]  # type: ignore[misc]
+        queued(group, 9)
+        gate.open.release(2)
+        assert first.result(SOON) == "first"
+        assert [other.result(SOON) for other in others] == list(range(9))
+    assert gate.groups == [1, 9]
+
+
+def test_a_group_has_an_end_even_if_the_queue_has_none() -> None:
+    gate = Gate()
+    group = GroupCommit(gate, SOON)
+    number = LARGEST_GROUP + 5
+    with ThreadPoolExecutor(number + 1) as pool:
+        results = [pool.submit(group.run, lambda _: None)]
+        assert gate.entered.acquire(timeout=SOON)
+        results += [pool.submit(group.run, lambda _: None) for _ in range(number)]
+        queued(group, number)
+        gate.open.release(3)
+        assert not wait(results, SOON).not_done
+    assert gate.groups == [1, LARGEST_GROUP, 5]
+
+
+def test_who_gives_up_leaves_the_queue_and_the_others_go_on() -> None:
+    gate = Gate()
+    group = GroupCommit(gate, 0.05)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(group.run, lambda _: "first")
+        assert gate.entered.acquire(timeout=SOON)
+        for late in [pool.submit(group.run, lambda _: "late") for _ in range(3)]:
+            with pytest.raises(StoreUnavailableError, match="did not commit within"):
+                late.result(SOON)
+        gate.open.release()
+        assert first.result(SOON) == "first"
+        gate.open.release()
+        assert group.run(lambda _: "after") == "after"
+    assert gate.groups == [1, 1]
+
+
+def test_who_is_made_leader_while_giving_up_leads() -> None:
+    """The hand-off may come between the end of the patience and the lock."""
+    gate = Gate()
+    group = GroupCommit(gate, 0.05)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(group.run, lambda _: "first")
+        assert gate.entered.acquire(timeout=SOON)
+        second = pool.submit(group.run, lambda _: "second")
+        queued(group, 1)
+        with group._mutex:
+            time.sleep(0.2)  # the second's patience ends and it waits for the mutex
+            ticket = group._waiting[0]
+            ticket.leads = True
+            ticket.wake.release()
+        # It leads now, beside the first: what the first finds at its end is an empty queue.
+        assert gate.entered.acquire(timeout=SOON)
+        gate.open.release(2)
+        assert (first.result(SOON), second.result(SOON)) == ("first", "second")
+    gate.open.release()
+    assert group.run(lambda _: "after") == "after"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("away"), MemoryError(), SystemExit(1)])
+def test_a_commit_that_fails_fails_for_all_of_its_group_and_for_no_other(error: BaseException) -> None:
+    gate, failing = Gate(), threading.Event()
+
+    def commit(works: Works) -> Outcomes:
+        given = gate(works)
+        if failing.is_set():
+            failing.clear()
+            raise error
+        return given
+
+    group = GroupCommit(commit, SOON)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(group.run, lambda _: "first")
+        assert gate.entered.acquire(timeout=SOON)
+        others = [pool.submit(group.run, lambda _: "other") for _ in range(4)]
+        queued(group, 4)
+        gate.open.release()
+        assert first.result(SOON) == "first"
+        assert gate.entered.acquire(timeout=SOON)
+        failing.set()
+        gate.open.release()
+        for other in others:
+            with pytest.raises(type(error)):
+                other.result(SOON)
+        gate.open.release()
+        assert group.run(lambda _: "after") == "after"
+
+
+def test_an_outcome_is_never_missing_unseen() -> None:
+    group = GroupCommit(lambda _works: [], SOON)
+    with pytest.raises(ValueError, match="zip"):
+        group.run(lambda _: None)
+
+
+@pytest.mark.parametrize("patience", [0.002, SOON], ids=["impatient", "patient"])
+def test_no_ticket_is_lost_and_nobody_hangs(patience: float) -> None:  # noqa: C901 - a harness in one place
+    committed: list[int] = []
+    chance = random.Random(1)
+
+    def commit(works: Works) -> Outcomes:
+        fails = chance.random()
+        if fails < 0.05:
+            raise StoreUnavailableError("away")
+        if patience < SOON and fails < 0.3:
+            time.sleep(patience * 2 * chance.random())
+        return outcomes(works)
+
+    group = GroupCommit(commit, patience)
+
+    def work(number: int) -> Callable[[Any], int]:
+        def counted(_: object) -> int:
+            if number % 7 == 0:
+                raise KeyError(number)
+            committed.append(number)
+            return number
+
+        return counted
+
+    def one(number: int) -> str:
+        try:
+            return "ok" if group.run(work(number)) == number else "another's"
+        except KeyError as error:
+            return "own error" if error.args == (number,) else "another's"
+        except StoreUnavailableError:
+            return "unavailable"
+
+    def thread(first: int) -> dict[int, str]:
+        return {number: one(number) for number in range(first, first + 150)}
+
+    with ThreadPoolExecutor(12) as pool:
+        futures = [pool.submit(thread, start * 150) for start in range(12)]
+        done = wait(futures, 2 * SOON)
+        assert not done.not_done, "a thread hangs"
+        seen = {number: how for future in futures for number, how in future.result().items()}
+    assert len(seen) == 12 * 150
+    assert "another's" not in seen.values()
+    assert len(committed) == len(set(committed)), "work ran once"
+    assert {number for number, how in seen.items() if how == "ok"} <= set(committed)
+    assert not group._waiting
+    assert not group._led

@@ -1,0 +1,156 @@
+"""Opening a SQLite store: one schema for all, and a way out where it cannot be opened."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bw_exporter.errors import StoreUnusableError
+from bw_exporter.store import Store, open_store
+from bw_exporter.store.schema import LATEST
+
+from .counts import NOW, add, unprivileged, value
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
+
+def _open_and_count(url: str, together: Barrier) -> None:
+    together.wait(60)
+    store = open_store(url)
+    store.register(["shop"], NOW)
+    store.write(add("shop"))
+    store.close()
+
+
+def test_many_may_open_a_new_file_at_once(url: str) -> None:
+    spawned = multiprocessing.get_context("spawn")
+    together = spawned.Barrier(4)
+    children = [spawned.Process(target=_open_and_count, args=(url, together)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0] * 4
+    store = open_store(url)
+    assert value(store, "shop") == 4
+    assert store.schema_version == LATEST
+    store.close()
+
+
+def test_the_folder_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("sqlite:///data/deep/billing.db").close()
+    assert Path("data/deep/billing.db").exists()
+
+
+def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/100% a?b#c ü.db").close()
+    assert (tmp_path / "100% a?b#c ü.db").exists()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///", "sqlite://x", "billing.db", ""])
+def test_an_unknown_kind_of_store_is_refused_with_the_kinds_there_are(url: str) -> None:
+    with pytest.raises(StoreUnusableError, match="use sqlite:///relative/path or sqlite:////absolute/path"):
+        open_store(url)
+
+
+def test_a_newer_schema_is_refused_with_the_way_out_and_left_as_it_is(sqlite: Store, path: Path) -> None:
+    sqlite.write(add("shop"))
+    with closing(sqlite3.connect(path)) as later:
+        later.execute(f"PRAGMA user_version = {LATEST + 1}")
+    with pytest.raises(
+        StoreUnusableError, match=f"has schema {LATEST + 1}, this version knows {LATEST}: upgrade"
+    ):
+        open_store(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as found:
+        assert found.execute("PRAGMA user_version").fetchone() == (LATEST + 1,)
+
+
+def test_what_is_no_database_is_refused_and_left_as_it_is(path: Path) -> None:
+    path.write_text("tenants:\n  shop: {}\n" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusableError, match=r"not a database.*is the folder there and writable"):
+        open_store(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_another_programs_database_is_refused_and_left_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE dashboards (id INTEGER)")
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusableError, match="another program's database"):
+        open_store(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusableError, match="cannot open the store"):
+        open_store(f"sqlite:///{tmp_path}")
+
+
+def test_nothing_is_ever_kept_in_memory_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store("sqlite:///:memory:")
+    store.write(add("shop"))
+    assert value(store, "shop") == 1
+    store.close()
+    assert Path(":memory:").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_the_way_out() -> None:
+    def promise(folder: Path) -> None:
+        folder.chmod(0o500)
+        for path in (folder / "billing.db", folder / "deeper" / "billing.db"):
+            with pytest.raises(StoreUnusableError, match=r"Permission denied.*writable by this user"):
+                open_store(f"sqlite:///{path}")
+
+    unprivileged(promise)
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_the_way_out() -> None:
+    def promise(folder: Path) -> None:
+        path = folder / "billing.db"
+        open_store(f"sqlite:///{path}").close()
+        path.chmod(0o400)
+        with pytest.raises(
+            StoreUnusableError, match="is read-only for this user: change its owner or its mode"
+        ):
+            open_store(f"sqlite:///{path}")
+
+    unprivileged(promise)
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def test_opening_in_vain_leaks_no_file_however_often(path: Path) -> None:
+    path.write_text("no database" * 100)
+    before = open_files()
+    for _ in range(5):
+        with pytest.raises(StoreUnusableError):
+            open_store(f"sqlite:///{path}")
+    assert open_files() == before
+
+
+def test_the_key_of_payers_differs_between_stores_and_stays_in_one(tmp_path: Path) -> None:
+    topics = []
+    for name in ("one", "two", "one"):
+        store = open_store(f"sqlite:///{tmp_path}/{name}.db")
+        topics.append(store.write(lambda tx: tx.secret_topic("customer cus_1", "usd", "2000")))
+        store.close()
+    assert topics[0] == topics[2] != topics[1]
+    assert "cus_1" not in topics[0]
+
+
+def test_the_store_is_readable_by_its_owner_alone(sqlite: Store, path: Path) -> None:
+    """It holds Stripe ids and the key of payers."""
+    sqlite.write(add("shop"))
+    for file in path.parent.glob("billing.db*"):
+        assert file.stat().st_mode & 0o077 == 0, file.name

@@ -1,0 +1,183 @@
+"""What every store promises of a write, whichever database keeps it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bw_exporter import catalog
+from bw_exporter.series import Add, Observe, RaiseTo
+from bw_exporter.store import Finding, Pending, Store, Transaction, open_store
+
+from .counts import NOW, add, shown, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+THREADS = 16
+
+
+def test_a_commit_survives_reopening(url: str) -> None:
+    finding = Finding(NOW, "shop", "duplicate_charge", {"charge": "ch_1", "amount": 2000})
+    pending = Pending("shop", "duplicate_charge", "ch_1", "ch_1", NOW, b"{}")
+    first = open_store(url)
+    first.register(["shop"], NOW)
+
+    def work(tx: Transaction) -> None:
+        assert tx.remember_event(NOW, "shop", "evt_1")
+        tx.save("shop", "charge", "ch_1", b"\x00\xff", NOW + 10)
+        tx.mark("shop", "topic", NOW, "ch_1", NOW + 10)
+        tx.wait(pending)
+        tx.report(finding)
+        tx.change("shop", (Add(catalog.REFUNDS, (), 3), Observe(catalog.WEBHOOK_LAG, 7)))
+
+    first.write(work)
+    before = shown(first, ["shop"])
+    first.close()
+    again = open_store(url)
+
+    def remembered(tx: Transaction) -> None:
+        assert tx.knows_event(NOW, "shop", "evt_1")
+        assert not tx.remember_event(NOW, "shop", "evt_1")
+        assert tx.load("shop", "charge", "ch_1") == b"\x00\xff"
+        assert tx.marks("shop", "topic", NOW, NOW, 9) == [(NOW, "ch_1")]
+        assert tx.due(NOW, 9) == tx.waiting("shop", "duplicate_charge", "ch_1") == [pending]
+
+    again.write(remembered)
+    assert again.findings(tenant=None, since_at=0, limit=9) == [finding]
+    assert shown(again, ["shop"]) == before
+    assert value(again, "shop", catalog.REFUNDS) == 3
+    again.close()
+
+
+def test_a_tenant_knows_nothing_of_another_tenants_events_and_objects(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        assert tx.remember_event(NOW, "one", "evt_1")
+        assert tx.remember_event(NOW, "two", "evt_1")
+        tx.save("one", "charge", "ch_1", b"{}", NOW)
+        tx.mark("one", "topic", NOW, "ch_1", NOW)
+        assert tx.load("two", "charge", "ch_1") is None
+        assert tx.marks("two", "topic", 0, NOW, 9) == []
+        assert not tx.saw_event_since("three", 0, besides="")
+        assert not tx.saw_event_since("one", 0, besides="evt_1")
+        assert tx.saw_event_since("one", NOW, besides="evt_2")
+        assert not tx.saw_event_since("one", NOW + 1, besides="evt_2")
+
+    store.write(work)
+
+
+def test_the_newest_marks_are_given_oldest_first(store: Store) -> None:
+    def work(tx: Transaction) -> None:
+        for at in (5, 3, 9, 7, 7):
+            tx.mark("shop", "topic", at, f"ch_{at}", NOW)
+        assert tx.marks("shop", "topic", 3, 9, 2) == [(7, "ch_7"), (9, "ch_9")]
+        assert tx.marks("shop", "topic", 4, 8, 9) == [(5, "ch_5"), (7, "ch_7")]
+
+    store.write(work)
+
+
+def test_a_gauge_that_is_raised_never_falls(store: Store) -> None:
+    for at in (5, 9, 7):
+        store.write(lambda tx, at=at: tx.change("shop", (RaiseTo(catalog.LAST_EVENT, at),)))  # type: ignore[misc]
+    assert value(store, "shop", catalog.LAST_EVENT) == 9
+
+
+def test_threads_share_commits_and_each_gets_its_own_result(store: Store) -> None:
+    store.register(["shop"], NOW)
+    start = threading.Barrier(THREADS)
+
+    def one(thread: int) -> list[tuple[int, int]]:
+        def work(tx: Transaction, number: int) -> tuple[int, int]:
+            tx.change("shop", (Add(catalog.CHARGE_ATTEMPTS),))
+            return thread, number
+
+        start.wait()
+        return [store.write(lambda tx, number=number: work(tx, number)) for number in range(25)]  # type: ignore[misc]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = list(pool.map(one, range(THREADS)))
+    assert results == [[(thread, number) for number in range(25)] for thread in range(THREADS)]
+    assert value(store, "shop") == THREADS * 25
+    commits = int(shown(store, []).split("billingwatch_store_commits_total ")[1].split()[0])
+    assert 25 <= commits < THREADS * 25, "a commit held the work of several threads"
+
+
+def of_no_type(tx: Transaction) -> None:
+    tx.save("shop", "charge", "ch_1", None, NOW)  # type: ignore[arg-type]
+
+
+def too_large(tx: Transaction) -> None:
+    tx.remember_event(2**64, "shop", "evt_large")
+
+
+def counts_too_much(tx: Transaction) -> None:
+    tx.change("shop", (Add(catalog.REFUNDS, (), 2**64),))
+
+
+def not_text(tx: Transaction) -> None:
+    tx.remember_event(NOW, "shop", "evt_\ud800")
+
+
+def gives_up(tx: Transaction) -> None:
+    tx.change("shop", (Add(catalog.REFUNDS),))
+    raise KeyError("mine")
+
+
+@pytest.mark.parametrize("spoilt", [of_no_type, too_large, counts_too_much, not_text, gives_up])
+def test_work_that_raises_spoils_none_but_itself(store: Store, spoilt: Callable[[Transaction], None]) -> None:
+    start = threading.Barrier(THREADS)
+
+    def one(thread: int) -> str:
+        start.wait()
+        for number in range(5):
+            store.write(lambda tx, number=number: tx.remember_event(NOW, "shop", f"evt_{thread}_{number}"))  # type: ignore[misc]
+            if thread % 4 == 0:
+                with pytest.raises(Exception, match=r".") as caught:
+                    store.write(spoilt)
+                assert not isinstance(caught.value, ConnectionError)
+            store.write(add("shop"))
+        return "done"
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert list(pool.map(one, range(THREADS))) == ["done"] * THREADS
+    assert value(store, "shop") == THREADS * 5
+    assert value(store, "shop", catalog.REFUNDS) == 0
+
+
+def _count_in_a_process(url: str, name: str, number: int) -> None:
+    store = open_store(url)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(store.write, [add("shop")] * number))
+    store.write(lambda tx: tx.remember_event(NOW, "shop", name))
+    store.close()
+
+
+def test_two_processes_write_without_losing(url: str) -> None:
+    spawned = multiprocessing.get_context("spawn")
+    children = [spawned.Process(target=_count_in_a_process, args=(url, f"evt_{n}", 150)) for n in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0]
+    store = open_store(url)
+    assert value(store, "shop") == 300
+    store.close()
+
+
+def test_a_probe_tells_how_long_a_durable_write_took(store: Store) -> None:
+    assert 0 < store.probe(NOW) < 60
+    assert store.size_bytes() > 0
+
+
+def test_findings_are_given_newest_first_by_tenant_and_time(store: Store) -> None:
+    found = [Finding(NOW + n, "one" if n % 2 else "two", "duplicate_charge", {"n": n}) for n in range(6)]
+    for each in found:
+        store.write(lambda tx, each=each: tx.report(each))  # type: ignore[misc]
+    assert store.findings(tenant=None, since_at=0, limit=9) == found[::-1]
+    assert store.findings(tenant="one", since_at=NOW + 2, limit=1) == [found[5]]
+    assert store.findings(tenant="three", since_at=0, limit=9) == []
