@@ -116,7 +116,8 @@ def decimal(source: Json, key: str) -> Decimal | None:
             number = Decimal(value)
         except InvalidOperation:
             number = Decimal("NaN")
-        if number.is_finite() and abs(number) <= LARGEST_INTEGER:
+        # An exponent such as 1e-999999999 is a number that costs gigabytes as a fraction.
+        if number.is_finite() and abs(number) <= LARGEST_INTEGER and abs(number.adjusted()) <= _LONGEST_DECIMAL:
             return number
     raise MalformedError(f"{key} is no decimal")
 
