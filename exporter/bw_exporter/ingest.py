@@ -131,14 +131,15 @@ def _first_seen(tx: Transaction, tenant: str, received: Event, now: int) -> bool
     """Remember an event's id; False if it was received before.
 
     Ids are remembered by creation, which is the cheapest to prune. An event without a believable creation is
-    remembered by receipt instead, or it would be forgotten before its redelivery.
+    remembered by receipt instead, or it would be forgotten before its redelivery; that is asked first, since
+    the creation of an event from the future becomes believable with time.
     """
     at = received.created_at
+    if tx.load(tenant, _LATE_KIND, received.id) is not None:
+        return False
     if at is not None and now - LATE_EVENT_SECONDS <= at <= now + DAY_SECONDS:
         return tx.remember_event(at, tenant, received.id)
     if at is not None and tx.knows_event(at, tenant, received.id):
-        return False
-    if tx.load(tenant, _LATE_KIND, received.id) is not None:
         return False
     tx.save(tenant, _LATE_KIND, received.id, b"{}", now + EVENT_IDS_SECONDS)
     return True
