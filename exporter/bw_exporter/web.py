@@ -37,8 +37,9 @@ def public_app(
     """Return the WSGI application that Stripe talks to."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    app.url_map.merge_slashes = False  # which would redirect, and Stripe takes that for a failure
 
-    @app.post("/webhooks/<segment>")
+    @app.post("/webhooks/<segment>", provide_automatic_options=False)
     def webhook(segment: str) -> Response:
         tenant = config.state.tenants.by_path.get(segment)
         if tenant is None:
