@@ -7,7 +7,6 @@ from collections import Counter
 from typing import Literal
 
 from bw_exporter import catalog
-from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.series import Add
 from bw_exporter.store.protocol import Store, Transaction
 
@@ -41,7 +40,7 @@ class Refusals:
 
         try:
             store.write(work)
-        except StoreUnavailableError:
+        except BaseException:
             with self._mutex:
                 self._counts.update(counts)
             raise
