@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import exposition as classic
 from prometheus_client.openmetrics import exposition as openmetrics
+from werkzeug.http import parse_accept_header
 
 from bw_exporter import __version__, catalog
 from bw_exporter.catalog import Family
@@ -48,7 +49,7 @@ def render(store: Store, state: ConfigState, health: StoreHealth, accept: str) -
 def compressed(body: bytes, accept_encoding: str) -> tuple[bytes, dict[str, str]]:
     """Return the body, gzipped where the client takes it, and the headers that say so."""
     headers = {"Vary": "Accept, Accept-Encoding"}
-    if not classic.gzip_accepted(accept_encoding):
+    if not parse_accept_header(accept_encoding)["gzip"]:
         return body, headers
     return gzip.compress(body, _GZIP_LEVEL, mtime=0), {**headers, "Content-Encoding": "gzip"}
 
