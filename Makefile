@@ -29,7 +29,7 @@ lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## format all code
 	@$(BIN)/ruff format .
@@ -68,6 +68,6 @@ $(BIN)/python:
 
 $(INSTALLED): pyproject.toml requirements/dev.lock | $(BIN)/python
 	@echo "Installing into $(VENV), once; this takes about a minute."
-	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install -qq --require-hashes --requirement requirements/dev.lock
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -25,7 +25,8 @@ _FAILURES_AN_HOUR = 4
 _DISPUTES_A_DAY = 2
 _DAY_SECONDS = 86400
 _REMEMBERED_CHARGES = 200
-_BILLED_AGAIN_SECONDS = 6 * 3600
+_REMEMBERED_MEMBERS = 5000
+_BILLED_AGAIN_SECONDS = 2 * 3600
 """A customer is not charged again sooner, so that no two charges look like duplicates."""
 
 _Happening: TypeAlias = Callable[[int], list[Json]]
@@ -42,7 +43,7 @@ class Shop:
         self._random = random.Random(f"{seed}/{tenant_id}")  # noqa: S311 - a repeatable one is the point
         first = self._random.randrange(len(CURRENCIES))
         self._catalogues = tuple(catalogue(self.ids, (CURRENCIES * 2)[first + i]) for i in range(2))
-        self._members: deque[memberships.Membership] = deque()
+        self._members: deque[memberships.Membership] = deque(maxlen=_REMEMBERED_MEMBERS)
         self._owing: deque[memberships.Membership] = deque()
         self._charges: deque[Json] = deque(maxlen=_REMEMBERED_CHARGES)
         self._disputes: deque[Json] = deque()
