@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bw_exporter import __version__, log, options
@@ -188,6 +189,9 @@ def _findings(args: Namespace) -> int:
     from bw_exporter import findings_table  # noqa: PLC0415
     from bw_exporter.store import open_store  # noqa: PLC0415
 
+    file = args.storage_url.removeprefix("sqlite:///")
+    if file != args.storage_url and not Path(file).exists():
+        raise BillingWatchError(f"there is no store {file}; give the --storage.url that `serve` was given")
     store = open_store(args.storage_url)
     try:
         found = store.findings(tenant=args.tenant, since_at=int(time.time()) - args.since, limit=args.limit)

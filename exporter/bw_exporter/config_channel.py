@@ -6,6 +6,7 @@ has put the state in force. Only our own processes hold the two ends, which is w
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import struct
@@ -67,12 +68,14 @@ class ConfigChannel:
         threading.Thread(target=self._follow, args=(config,), name="config", daemon=True).start()
 
     def _follow(self, config: CurrentConfig) -> None:
-        while (head := self._receive(_LENGTH.size)) is not None:
-            body = self._receive(_LENGTH.unpack(head)[0])
-            if body is None:
-                return
-            config.replace(pickle.loads(body))  # noqa: S301 - from our own parent over our own socket pair
-            self._worker_end.sendall(_TAKEN)
+        # An end that is cut means that the supervisor is gone, and with it this worker before long.
+        with self._worker_end, contextlib.suppress(OSError):
+            while (head := self._receive(_LENGTH.size)) is not None:
+                body = self._receive(_LENGTH.unpack(head)[0])
+                if body is None:
+                    return
+                config.replace(pickle.loads(body))  # noqa: S301 - from our parent over our own socket pair
+                self._worker_end.sendall(_TAKEN)
 
     def _receive(self, size: int) -> bytes | None:
         """Return exactly `size` bytes, or None when the supervisor has closed its end."""
