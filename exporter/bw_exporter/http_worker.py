@@ -15,15 +15,18 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http import wsgi
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from bw_exporter.connection import Connection, RequestLateError
+from bw_exporter.connection import Connection, Outgoing, RequestLateError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from concurrent.futures import Future
+
+    from gunicorn.http.message import Request
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +52,10 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.lingering_conns: deque[Connection] = deque()
 
     def init_signals(self) -> None:
-        """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor."""
+        """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor; let signals in."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection and what it has sent already."""
@@ -117,6 +121,24 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             logger.exception("a request failed unexpectedly", extra={"kind": type(error).__name__})
             conn.refuse(500, "Internal Server Error")
             return False
+
+    def handle_request(self, req: Request, conn: Connection) -> bool:
+        """Call the application and send its answer, headers and body in one segment where they fit."""
+        out = Outgoing(conn.sock)
+        answer, environ = wsgi.create(req, out, conn.client, conn.server, self.cfg)
+        environ["wsgi.multithread"] = True
+        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.force_close()
+        parts = self.wsgi(environ, answer.start_response)
+        try:
+            for part in parts:
+                answer.write(part)
+            answer.close()
+            out.flush()
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+        return not answer.should_close()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait no longer than until the next connection is out of time."""

@@ -146,12 +146,26 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         return kind(context, age, ppid, [own], app, timeout, cfg, log)
 
     def spawn_worker(self) -> int:
-        """Fork one worker; in the supervisor, close the end of the channel that is the worker's."""
-        pid: int = super().spawn_worker()
+        """Fork one worker; in the supervisor, close the end of the channel that is the worker's.
+
+        A signal that reached the worker before it has handlers of its own would be lost in those it
+        inherits, so signals wait: here until the fork is made, in the worker until it is ready for them.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, Worker.SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, Worker.SIGNALS)
         worker = self.WORKERS[pid]
         worker.context.channel.close_worker_end()
         logger.info("worker started", extra={"pid": pid, "role": worker.role})
         return pid
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's own signature
+        """Stop the workers: they finish what they have accepted."""
+        logger.info("stopping", extra={"draining": graceful})
+        super().stop(graceful)
+        logger.info("stopped")
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Many wishes to reload that came together are one."""
