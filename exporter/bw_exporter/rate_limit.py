@@ -52,14 +52,13 @@ class RateLimiter:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
                 offset = self._find(key)
-                whole_at: float = _SLOT.unpack_from(self._memory, offset)[1]
+                stored: float = _SLOT.unpack_from(self._memory, offset)[1]
                 # A clock set back, or a smaller limit, must not shut a tenant out: at worst it is empty.
-                whole_at = min(max(whole_at, now), now + most) + interval
-                wait = whole_at - now - most
-                if wait > interval * _ROUNDING:
-                    return wait
-                _SLOT.pack_into(self._memory, offset, key, whole_at)
-                return 0.0
+                whole_at = min(max(stored, now), now + most)
+                wait = whole_at + interval - now - most
+                allowed = wait <= interval * _ROUNDING
+                _SLOT.pack_into(self._memory, offset, key, whole_at + interval if allowed else whole_at)
+                return 0.0 if allowed else wait
             finally:
                 fcntl.lockf(self._file, fcntl.LOCK_UN)
 
@@ -68,7 +67,7 @@ class RateLimiter:
         key = self._keys.get(tenant_id)
         if key is None:
             digest = hashlib.blake2b(tenant_id.encode(), digest_size=8).digest()
-            key = self._keys[tenant_id] = int.from_bytes(digest, "big") | 1
+            key = self._keys[tenant_id] = int.from_bytes(digest, "big") or 1
         return key
 
     def _find(self, key: int) -> int:
