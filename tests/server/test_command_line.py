@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running_exporter import ONE_TENANT, Start
+
+from bw_exporter import __version__, options
+from bw_exporter.store import Finding, open_store
+
+
+def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bw_exporter", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "commands:"),
+        (["sreve"], "serve"),
+        (["serve", "--web.worker", "3"], "did you mean --web.workers?"),
+        (["serve", "--web.workers", "none"], "--web.workers: 'none' is no number of processes"),
+        (["serve", "--web.webhook-address", "8000"], "write HOST:PORT"),
+        (["serve", "--web.metrics-address", "::1:9847"], "[::1]:8000"),
+        (["findings", "--since", "yesterday"], "--since: "),
+        (["findings", "--format", "xml"], "'xml' is none of table, json, csv"),
+        (["send"], "--tenant"),
+    ],
+)
+def test_a_mistake_on_the_command_line_says_what_was_meant_and_where_the_help_is(
+    tmp_path: Path, arguments: list[str], told: str
+):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "usage: bw-exporter" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistake_in_an_environment_variable_names_the_variable(tmp_path: Path):
+    done = run("serve", cwd=tmp_path, BW_WEB_WORKERS="many")
+    assert done.returncode == 2
+    assert "BW_WEB_WORKERS: 'many' is no number of processes" in done.stderr
+
+
+def test_every_flag_of_serve_has_an_environment_variable(tmp_path: Path):
+    (tmp_path / "other.yaml").write_text("tenants: {}")
+    assert "other.yaml: tenants" in run("check-config", cwd=tmp_path, BW_CONFIG_FILE="other.yaml").stderr
+    told = run("serve", "--help", cwd=tmp_path).stdout
+    for name in ("CONFIG_FILE", "STORAGE_URL", "WEB_WEBHOOK_ADDRESS", "WEB_METRICS_ADDRESS", "WEB_WORKERS",
+                 "WEB_CONFIG_FILE", "WEB_REQUEST_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT"):  # fmt: skip
+        assert f"[BW_{name}]" in " ".join(told.split())
+
+
+def test_a_flag_wins_over_its_variable(tmp_path: Path):
+    (tmp_path / "right.yaml").write_text(ONE_TENANT)
+    done = run("check-config", "--config.file", "right.yaml", cwd=tmp_path, BW_CONFIG_FILE="wrong.yaml")
+    assert done.returncode == 0
+    assert "right.yaml: 1 tenant" in done.stdout
+
+
+def test_the_version_is_told(tmp_path: Path):
+    assert run("--version", cwd=tmp_path).stdout == f"bw-exporter {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("[::1]:8000", ("::1", 8000)),
+        ("localhost:0", ("localhost", 0)),
+    ],
+)
+def test_addresses_are_read_as_prometheus_writes_them(text: str, address: tuple[str, int]):
+    assert options.address(text) == address
+
+
+def test_an_address_without_a_host_means_every_interface():
+    assert options.address(":8000") in {("::", 8000), ("0.0.0.0", 8000)}
+
+
+@pytest.mark.parametrize("text", ["", "8000", "host", "host:", "host:port", "host:70000", "::1:8000", "h:٣"])
+def test_what_is_no_address_is_refused(text: str):
+    with pytest.raises(ValueError, match="is no address"):
+        options.address(text)
+
+
+def test_a_port_that_is_taken_is_told_with_the_flag_that_changes_it(start: Start, tmp_path: Path):
+    exporter = start()
+    done = run(
+        "serve", "--config.file", str(exporter.config), "--storage.url", f"sqlite:///{exporter.store}",
+        "--web.webhook-address", f"127.0.0.1:{exporter.public}", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr
+    assert "--web.webhook-address" in done.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path):
+    (tmp_path / "tenants.yaml").write_text(ONE_TENANT)
+    (tmp_path / "file").write_text("no folder")
+    done = run("serve", "--storage.url", "sqlite:///file/store.db", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot open the store file/store.db" in done.stderr
+    done = run("serve", "--storage.url", "mysql://localhost/x", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "sqlite:///" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_findings_are_listed_as_a_table_as_json_and_as_csv(tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    now = int(time.time())
+    for tenant, age in (("prod", 60), ("other", 120), ("prod", 100_000)):
+        finding = Finding(now - age, tenant, "duplicate_charge", {"amount": age, "charge": f"ch_{age}"})
+        store.write(lambda tx, finding=finding: tx.report(finding))
+    store.close()
+    command = ("findings", "--storage.url", "sqlite:///store.db")
+    table = run(*command, cwd=tmp_path).stdout.splitlines()
+    assert len(table) == 3
+    assert table[0].split() == ["FOUND", "AT", "TENANT", "KIND", "DETAILS"]
+    assert "amount=60 charge=ch_60" in table[1]
+    found = json.loads(run(*command, "--format", "json", "--since", "7d", cwd=tmp_path).stdout)
+    assert [one["details"]["amount"] for one in found] == [60, 120, 100_000]
+    lines = run(*command, "--format", "csv", "--tenant", "other", cwd=tmp_path).stdout.splitlines()
+    (row,) = csv.DictReader(lines)
+    assert (row["tenant"], row["amount"], row["charge"]) == ("other", "120", "ch_120")
+    assert run(*command, "--tenant", "nobody", cwd=tmp_path).stdout == "no findings in this time\n"
+
+
+def test_listing_findings_makes_no_store_where_there_is_none(tmp_path: Path):
+    done = run("findings", "--storage.url", "sqlite:///data/store.db", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "there is no store data/store.db" in done.stderr
+    assert not list(tmp_path.iterdir())

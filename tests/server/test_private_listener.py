@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import bcrypt
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from running_exporter import SECRET, RunningExporter, Start, ask, eventually
+
+from bw_exporter.store import Finding, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "6f1c0a9b8d7e6f5a4b3c2d1e"
+TENANTS = f"""
+tenants:
+  prod: {{webhook_secret: {SECRET}, name: "Prod <b>&co"}}
+  client: {{webhook_secret: {SECRET}, path_token: {TOKEN}, mode: test}}
+"""
+
+
+def certificate(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return folder / "cert.pem"
+
+
+def secured(folder: Path, web: str) -> RunningExporter:
+    cert = certificate(folder)
+    (folder / "web.yml").write_text(web)
+    exporter = RunningExporter(folder, TENANTS, "--web.config.file", str(folder / "web.yml"))
+    exporter.tls = ssl.create_default_context(cafile=str(cert))
+    exporter.tls.check_hostname = False
+    return exporter
+
+
+def test_tls_and_basic_auth_hold_on_the_private_listener_and_not_on_the_public_one(tmp_path: Path):
+    hashed = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
+    web = (
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
+        f"basic_auth_users: {{prometheus: '{hashed}'}}\n"
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+    )
+    with secured(tmp_path, web) as exporter:
+        exporter.authorization = {"Authorization": "Basic " + base64.b64encode(b"prometheus:right").decode()}
+        exporter.ready()
+        assert exporter.send(1).status == 200
+        assert exporter.requests("accepted") == 1
+        assert exporter.reload().status == 200
+        assert exporter.get("/").headers["X-Frame-Options"] == "deny"
+        for wrong in ({}, {"Authorization": "Basic " + base64.b64encode(b"prometheus:wrong").decode()},
+                      {"Authorization": "Basic " + base64.b64encode(b"nobody:right").decode()},
+                      {"Authorization": "Basic %%%"}, {"Authorization": "Bearer right"}):  # fmt: skip
+            for path in ("/metrics", "/-/healthy", "/-/ready", "/findings", "/", "/none"):
+                reply = ask(exporter.private, "GET", path, headers=wrong, tls=exporter.tls)
+                assert reply.status == 401
+                assert "Basic" in reply.headers["WWW-Authenticate"]
+        assert "right" not in exporter.log_file.read_text()
+
+
+def test_a_client_without_the_certificate_that_web_yml_asks_for_is_turned_away(tmp_path: Path):
+    web = (
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: cert.pem,"
+        " client_auth_type: RequireAndVerifyClientCert, min_version: TLS13}"
+    )
+    with secured(tmp_path, web) as exporter:
+        assert exporter.tls
+        exporter.tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        exporter.ready()
+        assert exporter.get("/-/healthy").status == 200
+        stranger = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+        stranger.check_hostname = False
+        with pytest.raises(OSError, match=r"(?i)certificate|reset|eof|closed"):
+            ask(exporter.private, "GET", "/metrics", tls=stranger)
+        assert exporter.get("/-/healthy").status == 200
+
+
+def test_the_page_tells_whether_stripe_has_reached_a_tenant_and_what_was_refused_and_why(start: Start):
+    exporter = start(TENANTS)
+    page = exporter.get("/").text
+    assert page.count("<dd>never</dd>") == 2
+    assert "Stripe has not reached this tenant yet" in page
+    assert "Prod &lt;b&gt;&amp;co (prod)" in page
+    assert "/webhooks/prod" in page
+    assert TOKEN not in page
+    assert "/webhooks/6f1c…" in page
+
+    assert exporter.send(1).status == 200
+    assert exporter.send(1).status == 200
+    assert exporter.send(2, secret="whsec_of_somebody_else_entirely_00").status == 400
+    assert exporter.send(3, tenant="nobody").status == 404
+    eventually(lambda: "1 refused: bad_signature. The secret is not this endpoint" in exporter.get("/").text)
+    page = exporter.get("/").text
+    assert "<dt>Accepted</dt><dd>1, and 1 delivered again</dd>" in page
+    assert " s ago</dd>" in page
+    assert "1 requests named no tenant" in page
+
+    assert exporter.send(4, tenant=TOKEN).status == 200
+    assert "1 ignored: wrong_mode. Of the other Stripe mode" in exporter.get("/").text
+    assert "Prod" in exporter.get("/?q=prod").text
+    assert "Prod" not in exporter.get("/?q=cli").text
+    assert "&lt;script&gt;" in exporter.get("/?q=%3Cscript%3E").text
+
+
+def test_a_page_of_thousands_of_tenants_shows_the_first_and_finds_the_others(start: Start):
+    config = "tenants:\n" + "".join(f"  t{number}: {{webhook_secret: {SECRET}}}\n" for number in range(1000))
+    exporter = start(config)
+    page = exporter.get("/").text
+    assert page.count("<section>") == 200
+    assert "200 of 1000 shown" in page
+    assert "<h2>t987</h2>" in exporter.get("/?q=t987").text
+
+
+def test_it_is_not_ready_while_the_store_takes_no_writes_and_says_why(start: Start):
+    exporter = start()
+    assert exporter.get("/-/ready").text == "ready\n"
+    exporter.store.rename(exporter.store.with_suffix(".away"))
+    eventually(lambda: exporter.get("/-/ready").status == 503)
+    assert "store" in exporter.get("/-/ready").text
+    assert exporter.get("/-/healthy").status == 200
+    assert exporter.send(1).status == 503
+
+
+def test_findings_are_served_newest_first_and_a_mistaken_question_is_explained(start: Start, tmp_path: Path):
+    exporter = start()
+    now = int(time.time())
+    store = open_store(f"sqlite:///{exporter.store}")
+    for age in (10, 5000, 100_000):
+        finding = Finding(now - age, "prod", "duplicate_charge", {"amount": age})
+        store.write(lambda tx, finding=finding: tx.report(finding))
+    store.close()
+    found = json.loads(exporter.get("/findings").text)["findings"]
+    assert [one["details"]["amount"] for one in found] == [10, 5000]
+    assert found[0]["kind"] == "duplicate_charge"
+    assert len(json.loads(exporter.get("/findings?since=7d&tenant=prod").text)["findings"]) == 3
+    assert len(json.loads(exporter.get("/findings?since=7d&limit=1").text)["findings"]) == 1
+    assert json.loads(exporter.get("/findings?tenant=nobody").text) == {"findings": []}
+    for wrong in ("since=yesterday", "limit=0", "limit=many", "limit=-1"):
+        assert exporter.get(f"/findings?{wrong}").status == 400
+
+
+def test_a_reload_is_asked_for_by_post_only(start: Start):
+    exporter = start()
+    assert exporter.get("/-/reload").status == 405
+    assert exporter.get("/nothing").status == 404

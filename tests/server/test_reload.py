@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running_exporter import ONE_TENANT, SECRET, Start, ask, eventually
+
+FIVE_MISTAKES = f"""
+defaults: {{mode: production}}
+tenants:
+  prod: {{webhook_secret: {SECRET}, revenue_base: charge}}
+  Shop: {{webhook_secret: {SECRET}}}
+  empty: {{}}
+  other: {{webhook_secret: secret_of_another_kind}}
+"""
+
+
+@pytest.mark.parametrize("how", ["POST", "SIGHUP"])
+def test_a_bad_file_keeps_the_last_good_one(start: Start, how: str):
+    exporter = start()
+    exporter.config.write_text(FIVE_MISTAKES)
+    if how == "POST":
+        reply = exporter.reload()
+        assert reply.status == 400
+        assert len([line for line in reply.text.splitlines() if "tenants.yaml: " in line]) == 5
+        assert "the last good configuration is still in force" in reply.text
+    else:
+        exporter.process.send_signal(signal.SIGHUP)
+        eventually(lambda: exporter.metric("billingwatch_config_last_reload_successful") == 0)
+    assert exporter.metric("billingwatch_config_last_reload_successful") == 0
+    assert exporter.send("after").status == 200
+    assert len(exporter.entries("not reloaded")) == 5
+    assert "still in force" in exporter.get("/").text
+
+    exporter.config.write_text(f"tenants: {{other: {{webhook_secret: {SECRET}}}}}")
+    assert exporter.reload().status == 200
+    assert exporter.metric("billingwatch_config_last_reload_successful") == 1
+    assert exporter.send("after").status == 404
+    assert exporter.send("after", "other").status == 200
+
+
+def test_every_worker_has_the_new_configuration_when_reload_answers(start: Start):
+    exporter = start(ONE_TENANT, "--web.workers", "3")
+    for number in range(5):
+        name = f"tenant-{number}"
+        exporter.config.write_text(f"tenants: {{{name}: {{webhook_secret: {SECRET}}}}}")
+        assert exporter.reload().status == 200
+        answers = {ask(exporter.public, "POST", f"/webhooks/{name}", b"{}").status for _ in range(20)}
+        assert answers == {400}  # an unknown tenant's would be 404
+        assert exporter.requests("accepted", name) == 0
+
+
+def test_a_removed_tenant_disappears_and_continues_when_it_is_back(start: Start):
+    exporter = start()
+    assert exporter.send(1).status == 200
+    good = exporter.config.read_text()
+    exporter.config.write_text(f"tenants: {{other: {{webhook_secret: {SECRET}}}}}")
+    assert exporter.reload().status == 200
+    assert exporter.requests("accepted") is None
+    exporter.config.write_text(good)
+    assert exporter.reload().status == 200
+    assert exporter.requests("accepted") == 1
+
+
+def test_a_worker_that_dies_on_a_bad_file_comes_back_with_the_last_good_one(start: Start):
+    exporter = start()
+    exporter.config.write_text(FIVE_MISTAKES)
+    assert exporter.reload().status == 400
+    for pid in exporter.workers("public") + exporter.workers("private"):
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: exporter.send("again").status == 200)
+    eventually(lambda: exporter.metric("billingwatch_config_last_reload_successful") == 0)
+
+
+def test_a_bad_file_at_the_start_prints_a_line_for_each_mistake_and_serves_nothing(tmp_path: Path):
+    (tmp_path / "tenants.yaml").write_text(FIVE_MISTAKES)
+    command = [sys.executable, "-m", "bw_exporter", "serve", "--config.file", "tenants.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 5
+    assert SECRET not in done.stderr
+    assert "secret_of_another_kind" not in done.stderr
+    assert not (tmp_path / "data").exists()
