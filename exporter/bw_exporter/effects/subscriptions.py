@@ -90,10 +90,11 @@ def _plan_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
     now = _per_month(fact.items, truncated=fact.items_truncated)
     if not state.per_month or not now or fact.status in _ENDED:
         return []
-    old, new = state.per_month.split(), now.split()
-    if old[1] != new[1] or Fraction(old[0]) == Fraction(new[0]):
+    old, _, old_currency = state.per_month.partition(" ")
+    new, _, new_currency = now.partition(" ")
+    if old_currency != new_currency or Fraction(old) == Fraction(new):
         return []
-    return ["upgraded" if Fraction(new[0]) > Fraction(old[0]) else "downgraded"]
+    return ["upgraded" if Fraction(new) > Fraction(old) else "downgraded"]
 
 
 def _cancel_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
