@@ -92,6 +92,8 @@ def _moved(dispute: Json, sign: Literal["negative", "positive"]) -> tuple[tuple[
         if (net < 0) == (sign == "negative") and net != 0:
             currency = currency_label(reading.text(transaction, "currency"))
             sums[currency] = sums.get(currency, 0) + abs(net)
+            if sums[currency] > reading.LARGEST_INTEGER:
+                raise reading.MalformedError("balance_transactions move more than there is")
     return tuple(sorted(sums.items()))
 
 
