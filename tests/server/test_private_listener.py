@@ -3,7 +3,10 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import os
 import ssl
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -82,6 +85,9 @@ def test_tls_and_basic_auth_hold_on_the_private_listener_and_not_on_the_public_o
                 assert reply.status == 401
                 assert "Basic" in reply.headers["WWW-Authenticate"]
         assert "right" not in exporter.log_file.read_text()
+        environ = {**os.environ, "BW_WEB_METRICS_ADDRESS": f"127.0.0.1:{exporter.private}"}
+        command = [sys.executable, "-m", "bw_exporter.healthcheck"]
+        assert subprocess.run(command, env=environ, check=False, timeout=30).returncode == 0
 
 
 def test_a_client_without_the_certificate_that_web_yml_asks_for_is_turned_away(tmp_path: Path):
