@@ -119,14 +119,14 @@ def _serve_flags(parser: Parser, environ: Mapping[str, str]) -> None:
         "--web.metrics-address", environ, default="127.0.0.1:9847", kind=options.address, metavar="HOST:PORT",
         help="the private listener: /metrics, /-/ready, /findings, a page (default: %(default)s)",
     )  # fmt: skip
-    cores = str(len(os.sched_getaffinity(0)))
+    cores = str(options.cores())
     parser.flag(
         "--web.workers", environ, default=cores, kind=options.workers, metavar="N",
         help="processes that take webhooks (default: the number of cores, %(default)s)",
     )  # fmt: skip
     parser.flag(
         "--web.config.file", environ, metavar="FILE",
-        help="TLS and basic auth of the private listener, in the format of Prometheus' web.yml",
+        help="TLS and basic auth of the private listener, as Prometheus' web.yml has them; read at the start",
     )  # fmt: skip
     parser.flag(
         "--web.request-timeout", environ, default="10s", kind=options.duration, metavar="10s",

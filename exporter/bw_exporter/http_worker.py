@@ -35,6 +35,7 @@ _REFUSALS = {
     LimitRequestHeaders: (431, "Request Header Fields Too Large"),
     LimitRequestLine: (414, "URI Too Long"),
 }
+_WARN_EVERY_SECONDS = 60.0
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -50,6 +51,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.pending_conns: deque[Connection] = deque()
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
+        self._warned_at = float("-inf")
 
     def init_signals(self) -> None:
         """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor; let signals in."""
@@ -63,7 +65,9 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             client_socket, client = listener.accept()
         except OSError as error:
             if error.errno in _OUT_OF_FILES:
-                logger.warning("cannot accept a connection: raise the limit of open files (ulimit -n)")
+                if time.monotonic() - self._warned_at > _WARN_EVERY_SECONDS:
+                    logger.warning("cannot accept a connection: raise the limit of open files (ulimit -n)")
+                    self._warned_at = time.monotonic()
                 time.sleep(0.05)
             return
         self.nr_conns += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = 16
 KEEPALIVE_SECONDS = 75
+OPEN_FILES = 4096
 TAKE_CONFIG_SECONDS = 10.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the workers' heartbeat files, unlinked as soon as they are made
 
@@ -65,11 +67,20 @@ def serve(options: ServeOptions, tenants: Tenants) -> None:
     Raises StoreUnusableError, StoreUnavailableError or ListenError before anything is served.
     """
     attempted = time.monotonic()
+    _allow_many_connections()
     _register(options.storage_url, tenants)
     state = ConfigState(
         tenants, int(time.time()), last_reload_successful=True, problems=(), attempted_monotonic=attempted
     )
     Supervisor(options, state).run()
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files, which is often 1024, as far as a worker may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _register(storage_url: str, tenants: Tenants) -> None:

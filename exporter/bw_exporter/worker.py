@@ -154,6 +154,8 @@ class PrivateWorker(Worker):
     def request_reload(self) -> ConfigState | None:
         """Have the supervisor load the file; return the outcome, None if it did not come in time."""
         asked = time.monotonic()
+        if os.getppid() != self.ppid:
+            return None
         os.kill(self.ppid, signal.SIGHUP)
         return self.context.config.wait_for_attempt(asked, RELOAD_TIMEOUT_SECONDS)
 
