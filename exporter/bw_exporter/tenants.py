@@ -60,13 +60,17 @@ class Watchdog:
 
 @dataclass(frozen=True)
 class Tenants:
-    """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal."""
+    """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal.
+
+    `default_detectors` and `default_labels` are what a tenant has that overrides nothing.
+    """
 
     all: tuple[Tenant, ...]
     receivers: Mapping[str, Receiver]
     source: str
     watchdog: Watchdog = Watchdog()
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    default_detectors: Mapping[str, Any] = field(default_factory=dict)
+    default_labels: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> Mapping[str, Tenant]:
@@ -112,6 +116,7 @@ def load(
         path,
         watchdog,
         reader.settings.defaults,
+        reader.labels,
     )
 
 
@@ -134,6 +139,7 @@ class _Reader:
         raw = top.get("defaults")
         self._defaults = self._validated(Defaults, {} if raw is None else raw, ("defaults",)) or Defaults()
         defaults = raw if isinstance(raw, dict) else {}
+        self.labels = self._defaults.labels
         self._default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
         self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems)
         self._default_limit = self._rate_limit(self._defaults, RateLimit(), ("defaults",))
@@ -199,8 +205,8 @@ class _Reader:
             rate_limit=self._rate_limit(valid, self._default_limit, path),
             revenue_basis=valid.revenue_basis or defaults.revenue_basis or "charge",
             detectors=detectors,
-            notify=self._shared.setdefault(notify, notify),
-            labels=self._shared.setdefault(tuple(sorted(labels.items())), labels),
+            notify=self._shared.setdefault(("notify", *notify), notify),
+            labels=self._shared.setdefault(("labels", *sorted(labels.items())), labels),
         )
 
     def _validated(self, model: type[_Model], entry: object, path: tuple[object, ...]) -> _Model | None:

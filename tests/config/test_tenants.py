@@ -57,6 +57,7 @@ def test_a_tenant_needs_a_secret_and_nothing_else(config: Load):
     assert tenant.secrets == ("whsec_a",)
     assert tenant.mode == "live"
     assert tenant.revenue_basis == "charge"
+    assert (tenant.labels, tenant.notify) == ({}, ())
     assert tenant.rate_limit == RateLimit(rate=500, burst=5000)
     assert tenant.detectors["silent_lapse"].max_silence == 4 * 3600
 

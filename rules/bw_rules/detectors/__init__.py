@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bw_rules.detector import Detector
     from bw_rules.thresholds import Base
 
 NAMES: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
-THRESHOLDS: Mapping[str, type[Base]] = {
-    name: import_module(f"{__name__}.{name}").Thresholds for name in NAMES
-}
+_MODULES = {name: import_module(f"{__name__}.{name}") for name in NAMES}
+
+THRESHOLDS: Mapping[str, type[Base]] = {name: module.Thresholds for name, module in _MODULES.items()}
 """The threshold model of each detector, by its name in tenants.yaml."""
+
+DETECTORS: Mapping[str, Detector] = {name: module.DETECTOR for name, module in _MODULES.items()}
+"""Each detector by its name."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
 
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_rules.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.promql import Recording, Scope, counter, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -35,3 +41,175 @@ class Thresholds(Base):
     min_attempts: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
         10, description="Fewer attempts in the window than this have no share."
     )
+
+
+FAILURES = counter(catalog.CHARGE_FAILURES, summed="reason")
+ATTEMPTS = counter(catalog.CHARGE_ATTEMPTS)
+
+
+def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
+    """Failures and attempts of the window; failures of the same window one baseline ago, and since."""
+    return (
+        FAILURES.recording(scope),
+        ATTEMPTS.recording(scope),
+        FAILURES.delta(scope, t.window),
+        FAILURES.delta(scope, t.window, t.baseline),
+        FAILURES.delta(scope, t.baseline, t.window),
+        ATTEMPTS.delta(scope, t.window),
+    )
+
+
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Many more than a baseline ago and than on average, or a large share of the attempts.
+
+    One hour a week ago alone is a coin toss: a steady shop with 4 failures an hour would fire 12 times a
+    week; with the average beside it, once in ten weeks. The share needs no history.
+    """
+    failures = FAILURES.delta_name(t.window)
+    attempts = ATTEMPTS.delta_name(t.window)
+    scoped = scope.recorded(failures)
+    then = scaled(failures, ">=", t.multiplier, FAILURES.delta_name(t.window, t.baseline))
+    average = scaled(
+        failures,
+        ">=",
+        Fraction(t.multiplier) * t.window / t.baseline,
+        FAILURES.delta_name(t.baseline, t.window),
+    )
+    share = scaled(failures, ">=", Fraction(t.failure_pct) / 100, attempts)
+    return (
+        f"(\n  {scoped} >= {t.min_failures}\n  and on (tenant) ({then})\n  and on (tenant) ({average})\n)\n"
+        f"or on (tenant)\n"
+        f"(\n  {scoped} >= 1\n  and on (tenant) ({share})\n  and on (tenant) ({attempts} >= {t.min_attempts})\n)"
+    )
+
+
+def threshold(t: Thresholds, scope: Scope) -> Recording:
+    """The lower of the two arms, at the present number of attempts."""
+    then = scope.recorded(FAILURES.delta_name(t.window, t.baseline))
+    then = f"clamp_min({t.multiplier} * {then}, {t.min_failures})"
+    factor = Fraction(t.multiplier) * t.window / t.baseline
+    average = times(factor.numerator, scope.recorded(FAILURES.delta_name(t.baseline, t.window)))
+    average = f"{average} / {factor.denominator}"
+    attempts = scope.recorded(ATTEMPTS.delta_name(t.window))
+    return Recording(
+        FAILURES.threshold_name(t.window),
+        "min by (tenant) (\n"
+        f"  ({then} >= on (tenant) {average})\n"
+        "  or on (tenant)\n"
+        f"  ({average} > on (tenant) {then})\n"
+        "  or\n"
+        f'  label_replace({t.failure_pct} * ({attempts} >= {t.min_attempts}) / 100, "arm", "share", "", "")\n'
+        ")",
+    )
+
+
+def description(t: Thresholds) -> str:
+    """Failures, attempts, and what was usual."""
+    attempts = asked(f"{ATTEMPTS.delta_name(t.window)}{{tenant='%s'}}", "tenant")
+    then = asked(f"{FAILURES.delta_name(t.window, t.baseline)}{{tenant='%s'}}", "tenant")
+    return (
+        f"{{{{ $value }}}} of {attempts} charges failed within {duration(t.window)}; "
+        f"{duration(t.baseline)} earlier {then} did. Fires from {t.min_failures} failures that are "
+        f"{t.multiplier} times as many as then and as on average, "
+        f"or when {t.failure_pct}% of at least {t.min_attempts} attempts fail."
+    )
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Just enough and one too few: against a past, without one, with gaps, replicas and resets."""
+    window, week, floor = t.window, t.baseline, t.min_failures
+    inside, then = window // 2, week + window // 2
+    past = int(floor / t.multiplier) + 1
+    enough = -(-int(past * t.multiplier * 1000) // 1000)
+    busy = int(Fraction(floor * week, window) / Fraction(t.multiplier)) + 1
+
+    def failing(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
+        return _case(name, outcome, rises, steps((inside, 10**10)), created)
+
+    def share(name: str, outcome: Outcome, failures: int, attempts: int) -> Case:
+        unknown_past = 2 * window
+        return _case(
+            name,
+            outcome,
+            (((unknown_past, 0), (inside, failures)),),
+            ((unknown_past, 0), (inside, attempts)),
+        )
+
+    most = -(-int(t.failure_pct * t.min_attempts * 1000) // 100_000)
+    return (
+        failing(
+            "as many times the past as it takes",
+            "fires",
+            steps((then, 100 + past), (inside, 100 + past + enough)),
+        ),
+        failing("one failure below that", "quiet", steps((then, 100 + past), (inside, 99 + past + enough))),
+        failing("the least number of failures after none", "fires", steps((inside, 100 + floor))),
+        failing("one failure below the least number", "quiet", steps((inside, 99 + floor))),
+        failing(
+            "a quiet hour a week ago in a busy week",
+            "quiet",
+            steps((week // 2, 100 + busy), (inside, 100 + busy + floor)),
+        ),
+        failing("a tenant born with its failures", "fires", ((inside, floor),), created=inside),
+        failing(
+            "scrapes missing at the start of the window",
+            "fires",
+            steps((window + 20 * MINUTE, None), (window - window // 6, 100), (inside, 100 + floor)),
+        ),
+        failing(
+            "scrapes missing one baseline ago",
+            "fires",
+            steps((week + 20 * MINUTE, None), (week - 20 * MINUTE, 100), (inside, 100 + floor)),
+        ),
+        failing(
+            "a pod replaced while charges fail", "fires", steps((inside, None)), ((inside, 100 + floor),)
+        ),
+        failing(
+            "two replicas telling of one failure too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2
+        ),
+        failing(
+            "an old tenant whose past nobody knows", "quiet", ((2 * window, 100), (inside, 100 + 10 * floor))
+        ),
+        failing("a store restored from a backup", "quiet", steps((inside, 40))),
+        share("half of the charges fail and nobody knows the past", "fires", most, t.min_attempts),
+        share("one failure below that share", "quiet", most - 1, t.min_attempts),
+        share(
+            "that share of one attempt too few", "quiet", min(most, t.min_attempts - 1), t.min_attempts - 1
+        ),
+    )
+
+
+def _case(
+    name: str, outcome: Outcome, rises: tuple[Steps, ...], attempts: Steps, created: int = ALWAYS
+) -> Case:
+    failures = (
+        Series(catalog.CHARGE_FAILURES.name, rise, 'reason="other"', f"replica-{number}")
+        for number, rise in enumerate(rises)
+    )
+    return Case(name, outcome, (*failures, Series(catalog.CHARGE_ATTEMPTS.name, attempts)), created)
+
+
+DETECTOR = Detector(
+    alert="BillingChargeFailureSpike",
+    summary="Many more charges fail than usual.",
+    recordings=recordings,
+    condition=condition,
+    threshold=threshold,
+    description=description,
+    reach=lambda t: int(t.window + t.baseline),
+    runbook=Runbook(
+        meaning="Within the window, charges failed several times as often as in the same window one baseline ago "
+        "and as on average since, or a large share of all attempts failed. Each charge counts once, when it is "
+        "first seen succeeded or failed.",
+        impact="Customers cannot pay. Until it ends, revenue is lost and subscriptions go past due.",
+        first='1. `sum by (reason) (increase(billing_charge_failures_total{tenant="…"}[1h]))`: one reason or all? '
+        "`processing_error` and `try_again_later` point at Stripe or a bank, `fraudulent`, `incorrect_cvc` and "
+        "`card_velocity_exceeded` at card testing, `authentication_required` at your checkout.\n"
+        "2. status.stripe.com, and the Stripe dashboard's list of failed payments.\n"
+        "3. What was deployed in the last hours?\n"
+        "4. If BillingWebhookLag fires beside it, old events are arriving at once and nothing new is wrong.",
+        tune="`multiplier` and `min_failures` for the comparison with the past, `failure_pct` and `min_attempts` for "
+        "the share. A shop with few charges a day wants a higher `min_failures`, not a higher `multiplier`.",
+    ),
+    cases=cases,
+)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
 
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
+from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.promql import Recording, Scope, counter, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -27,3 +33,108 @@ class Thresholds(Base):
     min_disputes: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
         3, description="Fewer disputes in the window than this are never a spike."
     )
+
+
+DISPUTES = counter(catalog.DISPUTES, summed="reason")
+
+
+def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
+    """Disputes of the window and of the baseline before it."""
+    return (
+        DISPUTES.recording(scope),
+        DISPUTES.delta(scope, t.window),
+        DISPUTES.delta(scope, t.baseline, t.window),
+    )
+
+
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Enough of them, and many times the average of the baseline."""
+    disputes = DISPUTES.delta_name(t.window)
+    spike = scaled(disputes, ">=", _factor(t), DISPUTES.delta_name(t.baseline, t.window))
+    return f"{scope.recorded(disputes)} >= {t.min_disputes}\nand on (tenant) ({spike})"
+
+
+def threshold(t: Thresholds, scope: Scope) -> Recording:
+    """The multiple of the average, at least the least number."""
+    factor = _factor(t)
+    past = times(factor.numerator, scope.recorded(DISPUTES.delta_name(t.baseline, t.window)))
+    return Recording(
+        DISPUTES.threshold_name(t.window), f"clamp_min({past} / {factor.denominator}, {t.min_disputes})"
+    )
+
+
+def description(t: Thresholds) -> str:
+    """Disputes now and before."""
+    before = asked(f"{DISPUTES.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
+    return (
+        f"{{{{ $value }}}} disputes within {duration(t.window)}; {before} in the {duration(t.baseline)} before. "
+        f"Fires from {t.min_disputes} disputes that are {t.multiplier} times the average."
+    )
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Just enough and one too few, with a past, without one and in a new shop."""
+    inside, before, floor = t.window // 2, t.window + t.baseline // 2, t.min_disputes
+    past = int(floor / _factor(t)) + 1
+    enough = -(-past * _factor(t).numerator // _factor(t).denominator)
+
+    def disputes(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
+        series = (
+            Series(catalog.DISPUTES.name, rise, 'reason="other"', f"replica-{number}")
+            for number, rise in enumerate(rises)
+        )
+        return Case(name, outcome, tuple(series), created)
+
+    return (
+        disputes(
+            "as many times the average as it takes",
+            "fires",
+            steps((before, 100 + past), (inside, 100 + past + enough)),
+        ),
+        disputes(
+            "one dispute below that", "quiet", steps((before, 100 + past), (inside, 99 + past + enough))
+        ),
+        disputes("the least number after none", "fires", steps((inside, 100 + floor))),
+        disputes("one dispute below the least number", "quiet", steps((inside, 99 + floor))),
+        disputes(
+            "a new shop with the least number", "fires", ((inside, 0), (inside // 2, floor)), created=inside
+        ),
+        disputes(
+            "an old shop whose past nobody knows", "quiet", ((2 * t.window, 100), (inside, 100 + 10 * floor))
+        ),
+        disputes("two replicas telling of one too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2),
+        disputes("a pod replaced between", "fires", steps((inside, None)), ((inside, 100 + floor),)),
+        disputes("a store restored from a backup", "quiet", steps((inside, 40))),
+        disputes(
+            "scrapes missing at the start of the window",
+            "fires",
+            steps((t.window + HOUR // 3, None), (t.window - HOUR // 3, 100), (inside, 100 + floor)),
+        ),
+    )
+
+
+def _factor(t: Thresholds) -> Fraction:
+    return Fraction(t.multiplier) * t.window / t.baseline
+
+
+DETECTOR = Detector(
+    alert="BillingFraudSpike",
+    summary="Many more disputes are opened than usual.",
+    recordings=recordings,
+    condition=condition,
+    threshold=threshold,
+    description=description,
+    reach=lambda t: int(t.window + t.baseline),
+    runbook=Runbook(
+        meaning="Within the window, several times as many disputes were opened as on average in the baseline before. "
+        "Inquiries are not counted; each dispute counts once.",
+        impact="Each dispute costs a fee and the amount; too many lead to monitoring programs of the card networks.",
+        first='1. `sum by (reason) (increase(billing_disputes_total{tenant="…"}[1d]))`: mostly `fraudulent` points at '
+        "stolen cards, `product_not_received` at delivery, `duplicate` at BillingDuplicateCharge.\n"
+        "2. `billing_early_fraud_warnings_total`: refund warned charges before they are disputed.\n"
+        "3. In the Stripe dashboard: do the disputed charges share a card country, product, or day?\n"
+        "4. Tighten Radar's rules; answer the disputes before their deadline.",
+        tune="`multiplier` and `min_disputes`. A shop with many disputes a day wants a lower `multiplier`.",
+    ),
+    cases=cases,
+)

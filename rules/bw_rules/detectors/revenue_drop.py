@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_rules.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
+from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.promql import Recording, Scope, counter, indented, scaled, times
 from bw_rules.thresholds import (
     Base,
     DurationBetween,
@@ -40,3 +46,152 @@ class Thresholds(Base):
     min_daily_revenue: Annotated[int, WholeBetween(1, 10**12)] = Field(
         100, description="Currencies that brought in less a day than this, in whole units, are not watched."
     )
+
+
+REVENUE = counter(catalog.REVENUE, by=("tenant", "currency"), young_from_zero=False)
+_WEEK = 7 * DAY
+_ON = "tenant, currency"
+
+
+def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
+    """Revenue of the window, and of the baseline before it or of the same weekdays in it."""
+    return (
+        REVENUE.recording(scope),
+        REVENUE.delta(scope, t.window),
+        *(REVENUE.delta(scope, length, offset) for length, offset in _pasts(t)),
+    )
+
+
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Revenue fell, the currency usually brings in enough, and the store was not restored meanwhile."""
+    revenue = REVENUE.delta_name(t.window)
+    drop = scaled(revenue, "<=", (100 - Fraction(t.drop_pct)) / 100 * _share(t), _past(t), _ON)
+    least = Fraction(t.min_daily_revenue) * t.window / DAY / _share(t)
+    units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
+    enough = f"{times(least.denominator, _past(t))} >= on (currency) group_left () ({times(least.numerator, units)})"
+    return (
+        f"{scope.recorded(revenue)} >= 0\n"
+        f"and on ({_ON}) (\n{indented(drop)}\n)\n"
+        f"and on ({_ON}) (\n{indented(enough)}\n)"
+    )
+
+
+def threshold(t: Thresholds, scope: Scope) -> Recording:
+    """Minor units at or below which revenue has dropped."""
+    level = (100 - Fraction(t.drop_pct)) / 100 * _share(t)
+    past = " + ".join(scope.recorded(REVENUE.delta_name(*part)) for part in _pasts(t))
+    past = past if len(_pasts(t)) == 1 else f"({past})"
+    return Recording(
+        REVENUE.threshold_name(t.window), f"{times(level.numerator, past)} / {level.denominator}"
+    )
+
+
+def description(t: Thresholds) -> str:
+    """Revenue now and usually, in whole units."""
+    units = "max(billing_currency_minor_units{currency='%s'})"
+    of = "{tenant='%s',currency='%s'}"
+    now = asked(
+        f"{REVENUE.delta_name(t.window)}{of} / scalar({units})", "tenant", "currency", "currency", form="%.2f"
+    )
+    past = " + ".join(f"{REVENUE.delta_name(*part)}{of}" for part in _pasts(t))
+    usual = asked(
+        f"({past}) / scalar({units}) * {_share(t).numerator} / {_share(t).denominator}",
+        *["tenant", "currency"] * len(_pasts(t)),
+        "currency",
+        form="%.2f",
+    )
+    against = "on the same weekday" if t.compare == "weekday" else "on average"
+    return (
+        f"{now} {{{{ $labels.currency }}}} within {duration(t.window)}, against {usual} {against} "
+        f"in the {duration(t.baseline)} before. Fires at {t.drop_pct}% less."
+    )
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Exactly the drop and one unit less of it, too little money, unknown pasts, one currency of two."""
+    usual = 100_000 * t.min_daily_revenue
+    inside = t.window // 2
+    share = (100 - Fraction(t.drop_pct)) / 100
+
+    def earning(now: int, per_window: int = usual) -> Steps:
+        """Money in the middle of each window that is compared; for rolling, all of it in one place."""
+        total = 0
+        rises = []
+        for length, offset in sorted(_pasts(t), key=lambda part: -part[1]):
+            windows = length if t.compare == "rolling" else t.window
+            total += per_window * windows // t.window
+            rises.append((offset + length // 2, total))
+        return ((ALWAYS, 0), *rises, (inside, total + now))
+
+    def revenue(name: str, outcome: Outcome, usd: Steps, eur: Steps = ()) -> Case:
+        series = [Series(catalog.REVENUE.name, usd, 'currency="usd"')]
+        if eur:
+            series.append(Series(catalog.REVENUE.name, eur, 'currency="eur"'))
+        return Case(name, outcome, tuple(series))
+
+    exactly = int(usual * share)
+    small = Fraction(t.min_daily_revenue) * 100 * t.window / DAY
+    healthy = earning(usual)
+    rounding = 0 if (usual * share).denominator == 1 else 1
+    return (
+        revenue("exactly the drop that is allowed", "fires", earning(exactly)),
+        revenue("one minor unit more than that", "quiet", earning(exactly + 1 + rounding)),
+        revenue("no revenue at all", "fires", earning(0)),
+        revenue("the second currency alone", "fires", healthy, earning(0)),
+        revenue("as usual", "quiet", healthy),
+        revenue("a currency that never brings in enough", "quiet", earning(0, int(small) - 1)),
+        revenue(
+            "a currency that brings in just enough",
+            "fires",
+            earning(0, -(-small.numerator // small.denominator)),
+        ),
+        revenue("an old shop whose past nobody knows", "quiet", ((t.window + HOUR, usual),)),
+        revenue("a store restored from a backup", "quiet", (*earning(0)[:-1], (inside, 1))),
+        revenue(
+            "scrapes missing at the start of the window",
+            "fires",
+            (*earning(0)[:-1], (t.window + HOUR // 3, None), (t.window - HOUR // 3, earning(0)[-1][1])),
+        ),
+    )
+
+
+def _pasts(t: Thresholds) -> tuple[tuple[int, int], ...]:
+    """(length, offset) of each part of the past that the window is compared with."""
+    if t.compare == "rolling":
+        return ((t.baseline, t.window),)
+    return tuple((t.window, week * _WEEK) for week in range(1, t.baseline // _WEEK + 1))
+
+
+def _past(t: Thresholds) -> str:
+    names = [REVENUE.delta_name(*part) for part in _pasts(t)]
+    return names[0] if len(names) == 1 else "(" + f" + on ({_ON}) ".join(names) + ")"
+
+
+def _share(t: Thresholds) -> Fraction:
+    """What part of the past one window is."""
+    return Fraction(t.window, t.baseline) if t.compare == "rolling" else Fraction(1, len(_pasts(t)))
+
+
+DETECTOR = Detector(
+    alert="BillingRevenueDrop",
+    summary="Revenue is far below what it usually is.",
+    recordings=recordings,
+    condition=condition,
+    threshold=threshold,
+    description=description,
+    reach=lambda t: int(t.window + t.baseline),
+    labels=("tenant", "currency"),
+    runbook=Runbook(
+        meaning="In one currency, gross revenue of the window is lower by `drop_pct` percent or more than the average of "
+        "the baseline before it, or than the same weekdays in it. Each currency is looked at alone.",
+        impact="Sales are missing: nobody buys, nobody can pay, or a renewal run did not happen.",
+        first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts "
+        "(`billing_charge_attempts_total`)?\n"
+        "2. Is it all currencies? One alone points at a payment method or a country.\n"
+        "3. Is Stripe still sending (BillingSilentLapse, `billing_events_total`)?\n"
+        "4. Was there a sale, a holiday or a yearly renewal in the baseline? Then it is no trouble.",
+        tune="`drop_pct`, `min_daily_revenue` (whole units of each currency), and `compare: weekday` for shops with "
+        "quiet weekends; a `baseline` of several weeks then needs Prometheus to keep that long.",
+    ),
+    cases=cases,
+)

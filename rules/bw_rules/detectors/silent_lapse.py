@@ -6,6 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
+from bw_rules.detector import Detector, Runbook
+from bw_rules.promql import Recording, Scope, created, quoted
 from bw_rules.thresholds import Base, DurationBetween, For
 
 
@@ -16,3 +21,107 @@ class Thresholds(Base):
     max_silence: Annotated[int, DurationBetween("1m", "30d")] = Field(
         4 * 3600, description="A tenant may send no event for this long."
     )
+
+
+UP = "billing:up:max"
+THRESHOLD = "tenant:billing_silence_seconds:threshold"
+
+
+def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: ARG001 - every detector's signature
+    """Whether any replica could be scraped; 0 too where none is known."""
+    return (Recording(UP, f"max(up{{job={quoted(scope.job)}}}) or vector(0)"),)
+
+
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Silent, or never heard of since it was set up; and the exporter was there to hear."""
+    last = f"max by (tenant) ({scope.raw(catalog.LAST_EVENT.name)} > 0)"
+    return (
+        "(\n"
+        f"  time() - {last} > {t.max_silence}\n"
+        "  or on (tenant)\n"
+        f"  (time() - {created(scope)} > {t.max_silence} unless on (tenant) {last})\n"
+        ")\n"
+        f"and on () (min_over_time({UP}[{duration(_gate(t))}]) == 1)"
+    )
+
+
+def threshold(t: Thresholds, scope: Scope) -> Recording:
+    """Seconds of silence."""
+    return Recording(THRESHOLD, f"{t.max_silence} + 0 * {created(scope)}")
+
+
+def description(t: Thresholds) -> str:
+    """How long it has been silent."""
+    return (
+        "Stripe has sent no validly signed event for {{ $value | humanizeDuration }} (or never, since it was set up). "
+        f"Fires above {duration(t.max_silence)}."
+    )
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Longer and exactly as long, never seen, and with the exporter away."""
+    limit, gate = t.max_silence, _gate(t)
+
+    def silent(
+        name: str, outcome: Outcome, last: int | None, created: int = ALWAYS, up: Steps = ((ALWAYS, 1),)
+    ) -> Case:
+        return Case(name, outcome, (), created, last, up, fine=True)
+
+    back = ((ALWAYS, 1), (gate + 2 * HOUR, 0))
+    return (
+        silent("silent for longer than allowed", "fires", limit + 6 * MINUTE),
+        silent("silent for exactly as long as allowed", "quiet", limit),
+        silent("never heard of, at 0", "fires", 0, limit + HOUR),
+        silent("never heard of, without a series", "fires", None, limit + HOUR),
+        silent("new and not heard of yet", "quiet", 0, limit // 2),
+        silent(
+            "silent while the exporter is down", "quiet", limit + HOUR, up=((ALWAYS, 1), (30 * MINUTE, 0))
+        ),
+        silent(
+            "silent while the exporter is gone from discovery",
+            "quiet",
+            limit + HOUR,
+            up=((ALWAYS, 1), (30 * MINUTE, None)),
+        ),
+        silent(
+            "silent, the exporter back for half of the gate",
+            "quiet",
+            limit + 3 * HOUR,
+            up=(*back, (gate // 2, 1)),
+        ),
+        silent(
+            "silent, the exporter back for longer than the gate",
+            "fires",
+            limit + 3 * HOUR,
+            up=(*back, (gate + 10 * MINUTE, 1)),
+        ),
+    )
+
+
+def _gate(t: Thresholds) -> int:
+    """Seconds the exporter must have been up: what it missed, Stripe sends again within about an hour."""
+    return min(HOUR, t.max_silence)
+
+
+DETECTOR = Detector(
+    alert="BillingSilentLapse",
+    summary="Stripe has stopped sending events.",
+    recordings=recordings,
+    condition=condition,
+    threshold=threshold,
+    description=description,
+    reach=lambda t: int(t.max_silence),
+    runbook=Runbook(
+        meaning="No validly signed event came for longer than `max_silence`, or none ever since the tenant was set up, "
+        "while the exporter was up. Ignored events (other mode, Connect, thin) count as signs of life.",
+        impact="Nothing about this tenant is watched any more: every other alert of it is blind.",
+        first='1. `billingwatch_webhook_requests_total{tenant="…"}`: are requests refused? A wrong secret shows as '
+        "`bad_signature`.\n"
+        "2. In Stripe's dashboard, Developers > Webhooks: is the endpoint enabled, and what do the last attempts say? "
+        "Stripe switches endpoints off that failed for days.\n"
+        "3. Can the internet reach the exporter (DNS, certificate, firewall)?\n"
+        '4. `billingwatch_webhook_requests_total{result="unknown_tenant"}`: is the URL\'s last part right?',
+        tune="`max_silence` above the longest quiet time of a normal night; `enabled: false` for test accounts.",
+    ),
+    cases=cases,
+)

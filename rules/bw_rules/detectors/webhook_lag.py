@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field
 
 from bw_exporter import durations
 from bw_exporter.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
+from bw_rules.cases import MINUTE, Case, Outcome, Series, Steps
+from bw_rules.detector import Detector, Runbook
+from bw_rules.promql import Counter, Recording, Scope
 from bw_rules.thresholds import Base, DurationBetween, WholeBetween, problem
 
 
@@ -33,3 +36,92 @@ class Thresholds(Base):
     min_events: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
         1, description="Fewer late events in the window than this do not matter."
     )
+
+
+def late(max_lag: int) -> Counter:
+    """Events that took longer than `max_lag`: exact, because it is a bucket's bound."""
+    name = WEBHOOK_LAG.name
+    bucket = f'{name}_bucket{{$job,le="{max_lag}.0"}}'
+    return Counter(
+        f"{name}_late{max_lag}s",
+        f"max by (tenant) ({name}_count{{$job}})\n- on (tenant)\nmax by (tenant) ({bucket})",
+    )
+
+
+def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
+    """Late events, and how many came in the window."""
+    return (late(t.max_lag).recording(scope), late(t.max_lag).delta(scope, t.window))
+
+
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Enough late events in the window."""
+    return f"{scope.recorded(late(t.max_lag).delta_name(t.window))} >= {t.min_events}"
+
+
+def threshold(t: Thresholds, scope: Scope) -> Recording:
+    """The least number of late events."""
+    counter = late(t.max_lag)
+    return Recording(
+        counter.threshold_name(t.window), f"{t.min_events} + 0 * {scope.recorded(counter.max_name)}"
+    )
+
+
+def description(t: Thresholds) -> str:
+    """How many came late."""
+    return (
+        f"{{{{ $value }}}} events within {durations.render(t.window)} came more than {t.max_lag}s after Stripe made "
+        f"them. Fires from {t.min_events}."
+    )
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Late and in time, just within the window and just before it."""
+    inside, outside = t.window - 2 * MINUTE, t.window + MINUTE
+
+    def lag(
+        name: str, outcome: Outcome, rise: int, *, at: int = MINUTE, late: bool = True, replicas: int = 1
+    ) -> Case:
+        on_time: Steps = ((10**9, 100),)
+        more: Steps = ((10**9, 100), (at, 100 + rise))
+        bucket = f'le="{t.max_lag}.0"'
+        series = []
+        for number in range(replicas):
+            who = f"replica-{number}"
+            series += [
+                Series(f"{WEBHOOK_LAG.name}_count", more, "", who),
+                Series(f"{WEBHOOK_LAG.name}_bucket", on_time if late else more, bucket, who),
+                Series(f"{WEBHOOK_LAG.name}_bucket", more, 'le="+Inf"', who),
+            ]
+        return Case(name, outcome, tuple(series), fine=True)
+
+    return (
+        lag("late events in the last minute", "fires", t.min_events),
+        lag("late events just within the window", "fires", t.min_events, at=inside),
+        lag("late events just before the window", "quiet", t.min_events, at=outside),
+        lag("as many events just in time", "quiet", t.min_events, late=False),
+        lag("one late event too few", "quiet", t.min_events - 1),
+        lag("one late event too few, told by two replicas", "quiet", t.min_events - 1, replicas=2),
+    )
+
+
+DETECTOR = Detector(
+    alert="BillingWebhookLag",
+    summary="Stripe's events arrive late.",
+    recordings=recordings,
+    condition=condition,
+    threshold=threshold,
+    description=description,
+    reach=lambda t: int(t.window),
+    runbook=Runbook(
+        meaning="Events arrived longer after they were made than `max_lag`. Each event is measured when it is first "
+        "received; Stripe's own repeats of events already counted are not.",
+        impact="Everything here is late too. After an outage old events come in a burst, which may look like a spike.",
+        first="1. Was the exporter down or answering 503 (BillingExporterDown, BillingStoreErrors)? Then Stripe is "
+        "sending again what was missed, and this ends by itself.\n"
+        '2. `billingwatch_webhook_requests_total{result="rate_limited"}`: is the rate limit too low?\n'
+        "3. Are the clocks right? Lag is our clock minus Stripe's.\n"
+        "4. status.stripe.com: delays of webhooks.",
+        tune="`max_lag` to another bucket of the histogram, `min_events` to ignore stragglers.",
+    ),
+    cases=cases,
+)

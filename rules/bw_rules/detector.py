@@ -1,0 +1,58 @@
+"""What a detector is: thresholds, recordings, condition, words and cases, all in its one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bw_rules.cases import Case
+    from bw_rules.promql import Recording, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """The page an alert links to; each part is Markdown."""
+
+    meaning: str
+    impact: str
+    first: str
+    tune: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One kind of billing trouble. The functions take the detector's own Thresholds.
+
+    `recordings` are shared by all tenants and differ only by windows; `condition` and `threshold` are made
+    once for each distinct set of thresholds, for the tenants of the scope. `threshold` is the level at which
+    it would fire, in the unit of the value. `labels` survive the condition and may stand in annotations.
+    """
+
+    alert: str
+    summary: str
+    recordings: Callable[[Any, Scope], tuple[Recording, ...]]
+    condition: Callable[[Any, Scope], str]
+    threshold: Callable[[Any, Scope], Recording]
+    description: Callable[[Any], str]
+    reach: Callable[[Any], int]
+    runbook: Runbook
+    cases: Callable[[Any], tuple[Case, ...]]
+    labels: tuple[str, ...] = ("tenant",)
+    findings: bool = False
+    component: str = "billing"
+
+
+def asked(query: str, *labels: str, form: str = "%.0f") -> str:
+    """Return a template that prints the first value of a query, or `unknown` where it has none.
+
+    `query` holds one %s for each of `labels`.
+    """
+    names = " ".join(f"$labels.{label}" for label in labels)
+    text = query.replace('"', '\\"')
+    return (
+        f'{{{{ with printf "{text}" {names} | query }}}}{{{{ . | first | value | printf "{form}" }}}}'
+        "{{ else }}unknown{{ end }}"
+    )

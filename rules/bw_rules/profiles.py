@@ -1,0 +1,92 @@
+"""Tenants that share everything about a detector share a rule; this finds who shares what.
+
+The default profile covers every tenant that overrides nothing, new ones too, by excluding those that do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bw_rules.promql import Scope, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bw_exporter.tenants import Tenants
+    from bw_rules.thresholds import Base
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Thresholds, severity, durations and labels of one rule, and the PromQL matcher of its tenants."""
+
+    name: str
+    settings: Base
+    labels: tuple[tuple[str, str], ...]
+    matcher: str
+    tenants: tuple[str, ...]
+
+    def scope(self, job: str) -> Scope:
+        """Return the scope of this profile's rule."""
+        return Scope(job, self.matcher)
+
+
+def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
+    """Return the profiles of one detector that have a rule, the default first, the others by name.
+
+    `tenants` of the default profile names those of the file that fall under it.
+    """
+    default = tenants.default_detectors[detector]
+    shared = _Shared()
+    groups: dict[str, list[str]] = {}
+    found: dict[str, tuple[Base, Mapping[str, str]]] = {}
+    for tenant in tenants.all:
+        settings = tenant.detectors[detector]
+        same = settings is default or settings == default
+        if same and tenant.labels == tenants.default_labels:
+            name = DEFAULT
+        else:
+            name = shared.name(settings, tenant.labels)
+        groups.setdefault(name, []).append(tenant.id)
+        found[name] = (settings, tenant.labels)
+    covered = groups.pop(DEFAULT, [])
+    others = sorted(tenant for ids in groups.values() for tenant in ids)
+    result = []
+    if default.enabled:
+        labels = tuple(sorted(tenants.default_labels.items()))
+        result.append(Profile(DEFAULT, default, labels, _matcher(others, negative=True), tuple(covered)))
+    for name, ids in sorted(groups.items()):
+        settings, labels_of = found[name]
+        if settings.enabled:
+            labels = tuple(sorted(labels_of.items()))
+            result.append(Profile(name, settings, labels, _matcher(ids, negative=False), tuple(ids)))
+    return tuple(result)
+
+
+class _Shared:
+    """Names of override profiles, computed once for each distinct pair of settings and labels."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[int, int], str] = {}
+
+    def name(self, settings: Base, labels: Mapping[str, str]) -> str:
+        """Return a name that depends on the content alone, so that it stays when tenants come and go."""
+        key = (id(settings), id(labels))
+        if key not in self._names:
+            content = [settings.model_dump(mode="json", by_alias=True), sorted(labels.items())]
+            digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+            self._names[key] = f"override-{digest[:8]}"
+        return self._names[key]
+
+
+def _matcher(ids: Iterable[str], *, negative: bool) -> str:
+    ids = list(ids)
+    if not ids:
+        return ""
+    sign = ("!=" if negative else "=") if len(ids) == 1 else ("!~" if negative else "=~")
+    return f"tenant{sign}{quoted('|'.join(ids))}"

@@ -1,0 +1,154 @@
+"""PromQL over durable counters: integers by subtraction, replicas collapsed, gaps bridged.
+
+`increase()` extrapolates (one increment reads 1.017) and gives different numbers on Prometheus 2 and 3;
+the exporter's counters never reset, so the difference of two points is exact on both.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+HOUR = 3600
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The exporter's job, and the matcher of the tenants one rule is for (empty for all)."""
+
+    job: str
+    tenants: str = ""
+
+    def raw(self, name: str, *matchers: str) -> str:
+        """Return the selector of an exported series."""
+        return f"{name}{{{','.join(part for part in (f'job={quoted(self.job)}', self.tenants, *matchers) if part)}}}"
+
+    def recorded(self, name: str) -> str:
+        """Return the selector of a recorded series."""
+        return f"{name}{{{self.tenants}}}" if self.tenants else name
+
+    @property
+    def everyone(self) -> Scope:
+        """The same for all tenants."""
+        return Scope(self.job)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording rule; `labels` are static ones."""
+
+    name: str
+    expr: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A durable counter as the rules see it: one series per `by`, the highest of all replicas.
+
+    `latest` is its PromQL with `$job` for the job's matcher. `bridge` is how long a gap in the scrapes may be
+    (seconds). With `young_from_zero` a tenant younger than a window had 0 at its start; without it a past
+    nobody knows gives no result, so that revenue is never compared with an invented zero.
+    """
+
+    name: str
+    latest: str
+    by: tuple[str, ...] = ("tenant",)
+    bridge: int = HOUR
+    young_from_zero: bool = True
+
+    @property
+    def max_name(self) -> str:
+        """Name of the recorded counter."""
+        return f"tenant:{self.name}:max"
+
+    def delta_name(self, window: int, offset: int = 0) -> str:
+        """Name of the recorded difference over `window` seconds that ended `offset` seconds ago."""
+        return f"tenant:{self.name}:delta{duration(window)}" + (
+            f"_offset{duration(offset)}" if offset else ""
+        )
+
+    def threshold_name(self, window: int) -> str:
+        """Name of the recorded level at which the difference over `window` would fire."""
+        return f"tenant:{self.name}:threshold{duration(window)}"
+
+    def recording(self, scope: Scope) -> Recording:
+        """Return the rule that records the counter itself, for all thresholds."""
+        return Recording(self.max_name, self.latest.replace("$job", f"job={quoted(scope.job)}"))
+
+    def delta(self, scope: Scope, window: int, offset: int = 0) -> Recording:
+        """Return the rule that records how much came in (now - offset - window, now - offset]."""
+        start = self._at(scope, offset + window)
+        end = self._at(scope, offset) if offset else self.max_name
+        on = ", ".join(self.by)
+        difference = f"{end}\n- on ({on})\n{start}"
+        if self.young_from_zero:
+            difference = f"clamp_min(\n{indented(difference)},\n  0\n)"
+        return Recording(self.delta_name(window, offset), difference)
+
+    def _at(self, scope: Scope, ago: int) -> str:
+        past = f"last_over_time({self.max_name}[{duration(self.bridge)}] offset {duration(ago)})"
+        if not self.young_from_zero:
+            return past
+        young = f"{created(scope.everyone)} > time() - {ago}"
+        return f"(\n  {past}\n  or on (tenant)\n  (0 * {self.max_name} and on (tenant) ({young}))\n)"
+
+
+def counter(
+    family: catalog.Family,
+    *,
+    summed: str = "",
+    where: str = "",
+    by: tuple[str, ...] = ("tenant",),
+    bridge: int = HOUR,
+    young_from_zero: bool = True,
+    name: str = "",
+) -> Counter:
+    """Return the counter of a catalogued family.
+
+    `summed` is a label to add over, after the replicas are collapsed; `where` is a further matcher; `name`
+    stands in the recorded names instead of the family's.
+    """
+    selector = f"{family.name}{{$job{',' if where else ''}{where}}}"
+    grouped = ", ".join(by)
+    latest = f"max by ({grouped}) ({selector})"
+    if summed:
+        latest = f"sum by ({grouped}) (max by ({grouped}, {summed}) ({selector}))"
+    return Counter(name or family.name.removesuffix("_total"), latest, by, bridge, young_from_zero)
+
+
+def created(scope: Scope) -> str:
+    """Return PromQL for when each tenant was first known."""
+    return f"max by (tenant) ({scope.raw(catalog.TENANT_CREATED.name)})"
+
+
+def quoted(text: str) -> str:
+    """Return a PromQL string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def times(factor: int, vector: str) -> str:
+    """Return `factor * vector`, or the vector alone."""
+    return vector if factor == 1 else f"{factor} * {vector}"
+
+
+def scaled(
+    left: str, comparison: str, factor: Fraction | Decimal | int, right: str, on: str = "tenant"
+) -> str:
+    """Return `left comparison factor * right` in whole numbers alone, which no rounding can tip."""
+    exact = Fraction(factor)
+    return f"{times(exact.denominator, left)} {comparison} on ({on}) {times(exact.numerator, right)}"
+
+
+def indented(text: str, by: int = 2) -> str:
+    """Return the text with each line moved to the right."""
+    return "\n".join(" " * by + line for line in text.splitlines())

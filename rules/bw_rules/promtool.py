@@ -1,0 +1,172 @@
+"""From the detectors' cases to a unit test file for promtool.
+
+Every case gets a tenant of its own that has the thresholds in force of one profile; cases of one time grid
+share one test, since promtool evaluates 8 days once for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_exporter.tenants import RateLimit, Tenant, Tenants
+from bw_rules.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
+from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.profiles import profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bw_rules.thresholds import Base
+
+_COARSE, _FINE = 5 * MINUTE, MINUTE
+_LONGEST_FINE = 2 * DAY
+_CURRENCIES = ("eur", "usd")
+_NOT_AN_ID = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One case for one profile, played by a tenant made for it."""
+
+    detector: str
+    tenant: Tenant
+    case: Case
+
+
+def trials(tenants: Tenants) -> tuple[Trial, ...]:
+    """Return every case of every detector for every profile in force.
+
+    `for` and `keep_firing_for` other than the detector's own are set aside: they are Prometheus' to hold.
+    """
+    found = []
+    defaults = _defaults()
+    for name, detector in DETECTORS.items():
+        own = THRESHOLDS[name]()
+        for profile in profiles(tenants, name):
+            settings = profile.settings
+            if (settings.for_, settings.keep_firing_for) != (own.for_, own.keep_firing_for):
+                settings = settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
+            for case in detector.cases(settings):
+                title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile.name} {case.name}")
+                found.append(Trial(name, _tenant(title, {**defaults, name: settings}), case))
+    return tuple(found)
+
+
+def cast(found: Iterable[Trial]) -> Tenants:
+    """Return a tenants file made of the trials' tenants alone, to render the rules under test from."""
+    return Tenants(
+        tuple(sorted((trial.tenant for trial in found), key=lambda tenant: tenant.id)),
+        receivers={},
+        source="cases",
+        default_detectors=_defaults(),
+    )
+
+
+def unit_tests(
+    found: Sequence[Trial], rule_file: str, group_names: Sequence[str], job: str
+) -> dict[str, dict[str, Any]]:
+    """Return promtool's test files for `rule_file`, by file name, one for each step of evaluation.
+
+    Days are evaluated every 5 minutes, which takes seconds where every minute would take a quarter of an
+    hour. The order of groups is given, or promtool would evaluate them in any.
+    """
+    tests: dict[int, dict[Steps, list[Trial]]] = {}
+    for trial in found:
+        grid = _FINE if trial.case.fine and _span(trial) <= _LONGEST_FINE else _COARSE
+        tests.setdefault(grid, {}).setdefault(trial.case.up, []).append(trial)
+    return {
+        f"every_{duration(grid)}.test.yml": {
+            "rule_files": [rule_file],
+            "evaluation_interval": duration(grid),
+            "group_eval_order": list(group_names),
+            "tests": [_test(grid, up, played, job) for up, played in by_up.items()],
+        }
+        for grid, by_up in tests.items()
+    }
+
+
+def _test(grid: int, up: Steps, played: list[Trial], job: str) -> dict[str, Any]:
+    now = -(-(max(_span(trial) for trial in played) + 2 * HOUR) // grid) * grid
+    shared = [Series("up", up)]
+    shared += [
+        Series(catalog.CURRENCY_MINOR_UNITS.name, ((ALWAYS, 100),), f'currency="{code}"')
+        for code in _CURRENCIES
+    ]
+    series = [_input(one, "", now, grid, job) for one in shared]
+    for trial in played:
+        series += [_input(one, trial.tenant.id, now, grid, job) for one in _series(trial.case)]
+    return {
+        "interval": f"{grid}s",
+        "input_series": series,
+        "promql_expr_test": [_expectation(trial, now) for trial in played],
+    }
+
+
+def _expectation(trial: Trial, now: int) -> dict[str, Any]:
+    alert = DETECTORS[trial.detector].alert
+    fires = [{"labels": f'{{alertname="{alert}"}}', "value": 1}] if trial.case.outcome == "fires" else []
+    selector = f'alertstate="firing",detector!="watchdog",tenant="{trial.tenant.id}"'
+    return {
+        "expr": f"count by (alertname) (ALERTS{{{selector}}})",
+        "eval_time": f"{now}s",
+        "exp_samples": fires,
+    }
+
+
+def _series(case: Case) -> tuple[Series, ...]:
+    """The case's own series and those that every tenant has."""
+    about = [Series(catalog.TENANT_CREATED.name, ((ALWAYS, case.created),), timestamps=True)]
+    if case.last_event is not None:
+        about.append(Series(catalog.LAST_EVENT.name, ((ALWAYS, case.last_event),), timestamps=True))
+    return (*case.series, *about)
+
+
+def _input(series: Series, tenant: str, now: int, grid: int, job: str) -> dict[str, str]:
+    labels = [f'job="{job}"', f'instance="{series.instance}"']
+    labels += [f'tenant="{tenant}"'] if tenant else []
+    labels += [series.labels] if series.labels else []
+    return {
+        "series": f"{series.metric}{{{','.join(labels)}}}",
+        "values": _values(series, now, grid),
+    }
+
+
+def _values(series: Series, now: int, grid: int) -> str:
+    """Return the steps in promtool's notation, one value for each point of the grid up to `now`."""
+    points = now // grid + 1
+    starts = [max(0, -(-(now - before) // grid)) for before, _ in series.steps]
+    ends = [*starts[1:], points]
+    parts = [f"_x{starts[0]}"] if starts[0] else []
+    for (_, value), start, end in zip(series.steps, starts, ends, strict=True):
+        if end <= start:
+            continue
+        if value is None:
+            parts.append(f"_x{end - start}")
+        else:
+            shown = now - value if series.timestamps and value else value
+            parts.append(f"{shown}+0x{end - start - 1}")
+    return " ".join(parts)
+
+
+def _span(trial: Trial) -> int:
+    """Seconds of history that the case tells of or its detector looks back on."""
+    case = trial.case
+    times = [before for one in case.series for before, _ in one.steps] + [before for before, _ in case.up]
+    times += [case.created, case.last_event or 0]
+    reach = DETECTORS[trial.detector].reach(trial.tenant.detectors[trial.detector])
+    return max(reach, *(before for before in times if before < ALWAYS))
+
+
+def _defaults() -> dict[str, Base]:
+    return {name: model() for name, model in THRESHOLDS.items()}
+
+
+def _tenant(title: str, detectors: Mapping[str, Base]) -> Tenant:
+    return replace(_BLANK, id=title, name=title, path=title, detectors=detectors)
+
+
+_BLANK = Tenant("", "", "live", "", (), RateLimit(), "charge", {}, (), {})

@@ -1,0 +1,19 @@
+"""A rule file that Prometheus loads."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from bw_rules.render.yaml_text import dump
+from bw_rules.rule import as_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bw_rules.rule import Group
+
+
+def render(groups: Sequence[Group], source: str) -> str:
+    """Return the file's text; `source` is the path of the tenants.yaml, of which only the name shows."""
+    return dump({"groups": [as_mapping(group) for group in groups]}, PurePath(source).name)

@@ -1,0 +1,231 @@
+"""Alerts about the watchdog itself: whoever watches must be known to be watching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bw_exporter import catalog
+from bw_exporter.durations import render as duration
+from bw_rules.detector import Runbook
+from bw_rules.promql import DAY, HOUR, Scope, counter, created, quoted
+from bw_rules.rule import Alert, Group
+
+NAME = "watchdog"
+_MINUTE = 60
+_REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
+_ACCEPTED = 'result=~"accepted|redelivered"'
+
+EVENTS = counter(catalog.EVENTS, summed="type")
+REFUSED = counter(
+    catalog.WEBHOOK_REQUESTS, where=_REFUSED, summed="result", name="billingwatch_webhook_refused"
+)
+ACCEPTED = counter(
+    catalog.WEBHOOK_REQUESTS, where=_ACCEPTED, summed="result", name="billingwatch_webhook_accepted"
+)
+STORE_ERRORS = counter(
+    catalog.WEBHOOK_REQUESTS, where='result="store_error"', summed="result", name="billingwatch_store_errors"
+)
+_COUNTERS = (EVENTS, REFUSED, ACCEPTED, STORE_ERRORS)
+_WINDOW = 15 * _MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogAlert:
+    """One alert about the watchdog; `labels` survive its expression."""
+
+    name: str
+    severity: str
+    summary: str
+    description: str
+    expr: str
+    runbook: Runbook
+    labels: tuple[str, ...] = ()
+    for_: int = 0
+    keep_firing_for: int = 0
+
+
+def group(job: str, runbook_base: str, dashboard_base: str, reach: int) -> Group:
+    """Return the watchdog's group; `reach` is how far back (seconds) the detectors look."""
+    scope = Scope(job)
+    recordings = (
+        *(one.recording(scope) for one in _COUNTERS),
+        *(one.delta(scope, _WINDOW) for one in (REFUSED, ACCEPTED, STORE_ERRORS)),
+    )
+    found = tuple(_rule(one, runbook_base, dashboard_base) for one in alerts(job, reach))
+    return Group(f"billingwatch.{NAME}", (*recordings, *found))
+
+
+def _rule(one: WatchdogAlert, runbook_base: str, dashboard_base: str) -> Alert:
+    tenant = "?var-tenant={{ $labels.tenant }}" if "tenant" in one.labels else ""
+    return Alert(
+        one.name,
+        one.expr,
+        (("severity", one.severity), ("detector", NAME), ("threshold_profile", "default")),
+        (
+            ("summary", one.summary),
+            ("description", one.description),
+            ("runbook_url", f"{runbook_base.rstrip('/')}/{one.name}.md"),
+            ("dashboard_url", f"{dashboard_base.rstrip('/')}/billingwatch-exporter{tenant}"),
+        ),
+        one.for_,
+        one.keep_firing_for,
+    )
+
+
+def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
+    """Return the watchdog's alerts in the order of their rules."""
+    scope = Scope(job)
+    up = f"up{{job={quoted(job)}}}"
+    refused, accepted = REFUSED.delta_name(_WINDOW), ACCEPTED.delta_name(_WINDOW)
+    errors, events = STORE_ERRORS.delta_name(_WINDOW), EVENTS.max_name
+    past = duration(reach + HOUR)
+    return (
+        WatchdogAlert(
+            "BillingExporterDown",
+            "critical",
+            "No replica of the exporter can be scraped.",
+            "Prometheus reaches no exporter, so nothing is watched. Stripe keeps and repeats its events for three days.",
+            f"(max({up}) or vector(0)) == 0",
+            Runbook(
+                "Prometheus has reached no replica of the exporter's private listener for two minutes.",
+                "No billing alert can fire. Events are not lost as long as the exporter is back within Stripe's three days.",
+                "1. Is the process running, and what are its last log lines?\n"
+                "2. Does `curl http://…:9847/-/healthy` answer from Prometheus' host? Then look at Prometheus' targets page.\n"
+                "3. Is the job called as the rules were rendered for (`bw-rules render --job`)?",
+                "Nothing to tune; `--job` must name the job of your scrape configuration.",
+            ),
+            for_=2 * _MINUTE,
+        ),
+        WatchdogAlert(
+            "BillingExporterReplicaDown",
+            "warning",
+            "One replica of the exporter cannot be scraped.",
+            "{{ $labels.instance }} cannot be scraped; others can, so the counts are still right.",
+            f"{up} == 0\nand on () (max({up}) == 1)",
+            Runbook(
+                "One replica cannot be scraped while another can.",
+                "None yet: all replicas serve the same totals. One more failure and BillingExporterDown fires.",
+                "1. The replica's last log lines.\n2. Its `/-/ready`: can it reach the store?",
+                "Nothing to tune.",
+            ),
+            labels=("instance",),
+            for_=5 * _MINUTE,
+        ),
+        WatchdogAlert(
+            "BillingWebhookRefused",
+            "warning",
+            "More webhook requests are refused than accepted.",
+            f"{{{{ $value }}}} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more than "
+            "were accepted. The landing page of the exporter says why.",
+            f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})',
+            Runbook(
+                "Most requests to this tenant's URL were answered 400, 413 or 429.",
+                "Events that Stripe sends are not counted. Stripe repeats them for three days.",
+                '1. `sum by (result) (billingwatch_webhook_requests_total{tenant="…"})` says why.\n'
+                "2. `bad_signature`: the secret in tenants.yaml is not that of the endpoint, or somebody else is posting. "
+                "Compare with Stripe's dashboard, Developers > Webhooks; while rolling, list both secrets.\n"
+                "3. `expired_signature`: the clock is wrong. `rate_limited`: raise `rate_limit`.",
+                "Give the tenant a `path_token`, so that strangers cannot find its URL.",
+            ),
+            labels=("tenant",),
+            for_=5 * _MINUTE,
+        ),
+        WatchdogAlert(
+            "BillingStoreErrors",
+            "critical",
+            "The exporter cannot write to its store.",
+            "Requests were answered 503, or the store's probe fails; Stripe repeats what was not counted.",
+            f"sum({errors}) >= 1\nor on ()\n(1 - min({scope.raw(catalog.STORE_UP.name)}) == 1)",
+            Runbook(
+                "Events could not be committed, so they were answered 503, which makes Stripe send them again.",
+                "No event is lost within three days; what is counted is late.",
+                "1. The exporter's log names the store's error: disk full, no permission, database away.\n"
+                "2. `billingwatch_store_size_bytes` and the free space of its disk.\n"
+                "3. `/-/ready` says when it works again.",
+                "Nothing to tune.",
+            ),
+        ),
+        WatchdogAlert(
+            "BillingConfigReloadFailed",
+            "warning",
+            "The exporter could not load its tenants.yaml.",
+            "{{ $labels.instance }} still runs on the last good configuration.",
+            f"{scope.raw(catalog.CONFIG_LAST_RELOAD_SUCCESSFUL.name)} == 0",
+            Runbook(
+                "The last reload of tenants.yaml failed; the last good one is in force.",
+                "New tenants are not served and changed thresholds not used; a restart would fail.",
+                "1. `bw-exporter check-config --config.file tenants.yaml` names each mistake and the way out.\n"
+                "2. Correct the file and reload (SIGHUP or `POST /-/reload`).",
+                "Nothing to tune.",
+            ),
+            labels=("instance",),
+            for_=2 * _MINUTE,
+        ),
+        WatchdogAlert(
+            "BillingCounterReset",
+            "warning",
+            "The counters went back: an older store is in use.",
+            "The events of {{ $labels.tenant }} went back to {{ $value }}. Windows that reach over this moment read 0.",
+            f"{events}\n< on (tenant)\nlast_over_time({events}[1h] offset 10m)",
+            Runbook(
+                "A counter that never resets fell: the store was restored from a backup, or replaced.",
+                "Detectors see nothing in windows that reach over the reset, so trouble in them goes unseen.",
+                "1. Was the store restored or its volume lost?\n"
+                "2. Do all replicas use the same store?\n"
+                "3. Let Stripe send again what the backup lacks (dashboard, or `stripe events resend`).",
+                "Nothing to tune.",
+            ),
+            labels=("tenant",),
+            keep_firing_for=DAY,
+        ),
+        WatchdogAlert(
+            "BillingHistoryMissing",
+            "info",
+            "Prometheus does not know the past that detectors compare with.",
+            f"Prometheus has no record of {{{{ $labels.tenant }}}} from {duration(reach)} ago, so comparisons with the past "
+            "say nothing yet. Backfill the recording rules, or wait.",
+            f"{created(scope)} < time() - {reach + HOUR}\n"
+            f"unless on (tenant)\nlast_over_time({events}[{duration(HOUR)}] offset {duration(reach)})",
+            Runbook(
+                "The exporter has known this tenant for longer than Prometheus has recorded it.",
+                "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop stay "
+                "silent for this tenant until the history is there. They never guess.",
+                f"1. Is Prometheus' retention at least {past}?\n"
+                "2. Were the rules installed only now? Then backfill: "
+                "`promtool tsdb create-blocks-from rules --start … billing.rules.yml`.\n"
+                "3. Was Prometheus' storage lost? Then wait.",
+                "A shorter `baseline` needs less history.",
+            ),
+            labels=("tenant",),
+            for_=HOUR,
+        ),
+        WatchdogAlert(
+            "BillingRuleEvaluationFailures",
+            "critical",
+            "Prometheus fails to evaluate the billing rules.",
+            "{{ $value }} evaluations in {{ $labels.rule_group }} failed within 10m; its alerts cannot fire.",
+            'sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])) > 0',
+            Runbook(
+                "Prometheus could not evaluate rules of a group of ours.",
+                "The detectors of that group are blind.",
+                "1. Prometheus' rules page shows the error beside the rule.\n"
+                "2. Is another rule file recording the same names?\n"
+                "3. `bw-rules check` on the loaded file.",
+                "Nothing to tune.",
+            ),
+            labels=("rule_group",),
+        ),
+        WatchdogAlert(
+            "BillingWatchdog",
+            "info",
+            "The alerting pipeline works.",
+            "This alert always fires. Send it to a dead man's switch that calls when it stops.",
+            "vector(1) == 1",
+            Runbook(
+                "It always fires, so that its absence can be noticed elsewhere.",
+                "None while it fires. When it stops arriving, Prometheus or Alertmanager is down.",
+                "1. Name the receiver of a dead man's switch under `watchdog.heartbeat` in tenants.yaml.",
+                "Nothing to tune.",
+            ),
+        ),
+    )
