@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import secrets
 import sys
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from argparse import Namespace
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from bw_exporter.errors import BillingWatchError
+from bw_exporter.options import Parser
 from bw_exporter.tenants import Tenant, Tenants
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+"""Where `bw-exporter serve` listens for Stripe unless it is told otherwise."""
 
 TIMEOUT_SECONDS = 30.0
 """How long to wait for an answer; Stripe publishes no figure, 20 to 30 s have been reported."""
@@ -103,9 +108,8 @@ class Connection:
         )
 
     def _unreachable(self, error: Exception) -> UndeliverableError:
-        reason = (
-            "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        )
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = "no answer in time" if isinstance(error, TimeoutError) else said
         return UndeliverableError(
             f"{self._url} cannot be reached ({reason}); is `bw-exporter serve` running there?"
         )
@@ -154,12 +158,20 @@ def refreshed(body: bytes, now: int) -> bytes:
     return json.dumps(fresh, indent=2, ensure_ascii=False).encode()
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> None:
     """Add the arguments of `send` that are its own; --config.file is the command line's."""
-    parser.add_argument("--tenant", required=True, metavar="T", help="whose secret and address to use")
-    parser.add_argument(
+    parser.flag(
+        "--tenant",
+        environ,
+        required=not environ.get("BW_TENANT"),
+        metavar="T",
+        help="whose secret and address to use",
+    )
+    parser.flag(
         "--url",
-        default="http://127.0.0.1:8000",
+        environ,
+        default=DEFAULT_URL,
+        metavar="URL",
         help="the exporter's public address; a bare host gets /webhooks/<tenant> (default: %(default)s)",
     )
     parser.add_argument(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
 import textwrap
 import threading
 import time
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
-from bw_exporter import durations
+from bw_exporter import options
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.sender import Answer, tenant_of
+from bw_exporter.options import Parser
+from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import Simulation, Strike, Tally
 from bw_exporter.tenants import Tenant, Tenants
@@ -28,33 +31,28 @@ _LINE_SECONDS = {True: 0.25, False: 5.0}
 """How often the progress is told: on a terminal, and elsewhere."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
+def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> None:
     """Add the arguments of `simulate` that are its own; --config.file is the command line's."""
-    parser.add_argument(
-        "--url", default="http://127.0.0.1:8000", help="the exporter's public address (default: %(default)s)"
+    flag = partial(parser.flag, environ=environ)
+    flag("--url", default=DEFAULT_URL, metavar="URL", help="the exporter's address (default: %(default)s)")
+    flag("--tenant", kind=_listed, metavar="T,...", help="whose shops to play (default: all)")
+    flag("--seed", default="1", kind=int, metavar="N", help="another seed, another story (default: 1)")
+    flag(
+        "--rate",
+        default="5",
+        kind=_rate,
+        metavar="N",
+        help="events per second, all shops together (default: 5)",
     )
-    parser.add_argument(
-        "--tenant", action="append", metavar="T", help="whose shop to play; may be repeated (default: all)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="another seed, another story (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rate", type=_rate, default=5.0, help="events per second, all shops together (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--duration", type=_duration, metavar="60s", help="how long to play (default: until Ctrl-C)"
-    )
-    parser.add_argument(
+    flag("--duration", kind=options.duration, metavar="60s", help="how long to play (default: until Ctrl-C)")
+    flag(
         "--anomaly",
-        type=_anomalies,
-        default=(),
+        default="none",
+        kind=_anomalies,
         metavar="NAME,...",
         help="which trouble to play, or all, or none (default: none)",
     )
-    parser.add_argument(
-        "--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)"
-    )
+    flag("--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)")
     parser.add_argument("--list", action="store_true", help="list the anomalies and what to expect of each")
     parser.add_argument("--quiet", action="store_true", help="tell nothing but the summary")
 
@@ -224,22 +222,19 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < float("inf"):
-        raise ArgumentTypeError("give events per second, more than 0, as in 5 or 0.5")
+        raise ValueError("give events per second, more than 0, as in 5 or 0.5")
     return rate
 
 
-def _duration(text: str) -> int:
-    try:
-        return durations.parse(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from error
+def _listed(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _anomalies(text: str) -> tuple[str, ...]:
     known = anomalies.names()
     if text in ("all", "none"):
         return known if text == "all" else ()
-    chosen = text.split(",")
+    chosen = _listed(text)
     if unknown := [name for name in chosen if name not in known]:
-        raise ArgumentTypeError(f"no such anomaly: {', '.join(unknown)}; there are: {', '.join(known)}")
+        raise ValueError(f"no such anomaly: {', '.join(unknown)}; there are: {', '.join(known)}")
     return tuple(name for name in known if name in chosen)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from stripe import SignatureVerificationError, WebhookSignature
 from webhook_sink import Sink
 
 from bw_exporter import sender, tenants
+from bw_exporter.options import Parser
 
 load = partial(tenants.load, detectors={})
 
 
 def run(config: str, *words: str) -> int:
-    parser = ArgumentParser()
+    parser = Parser()
     sender.add_arguments(parser)
     return sender.run(parser.parse_args(words, Namespace(config_file=config)), load=load)
 

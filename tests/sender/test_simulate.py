@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from functools import partial
 
 import pytest
@@ -13,6 +13,7 @@ from stripe import WebhookSignature
 from webhook_sink import Sink
 
 from bw_exporter import simulate, tenants
+from bw_exporter.options import Parser
 from bw_exporter.shop import anomalies
 
 SECRETS = {"shop-a": "whsec_a", "6f1c0123456789abcdef": "whsec_b", "sandbox": "whsec_s"}
@@ -21,7 +22,7 @@ load = partial(tenants.load, detectors={})
 
 
 def run(config: str, *words: str) -> int:
-    parser = ArgumentParser()
+    parser = Parser()
     simulate.add_arguments(parser)
     return simulate.run(parser.parse_args(words, Namespace(config_file=config)), load=load)
 
@@ -98,10 +99,11 @@ def test_an_unknown_anomaly_is_answered_with_those_there_are(
 
 SCRIPT = """
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from functools import partial
 from bw_exporter import simulate, tenants
-parser = ArgumentParser()
+from bw_exporter.options import Parser
+parser = Parser()
 simulate.add_arguments(parser)
 args = parser.parse_args(sys.argv[2:], Namespace(config_file=sys.argv[1]))
 sys.exit(simulate.run(args, load=partial(tenants.load, detectors={})))
