@@ -36,7 +36,8 @@ def public_app(
 ) -> Flask:
     """Return the WSGI application that Stripe talks to."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    # One more than may be, since werkzeug cuts a body of unknown length there without a word.
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
     app.url_map.merge_slashes = False  # which would redirect, and Stripe takes that for a failure
 
     @app.post("/webhooks/<segment>", provide_automatic_options=False)
@@ -45,11 +46,11 @@ def public_app(
         if tenant is None:
             refusals.count("", "unknown_tenant")
             return _answer(404, "no such webhook; compare the URL with the exporter's landing page")
-        try:
-            delivery = ingest.Delivery(request.get_data(cache=False), request.headers.get("Stripe-Signature"))
-        except RequestEntityTooLarge:
+        body = _body()
+        if body is None:
             refusals.count(tenant.id, "too_large")
             return _answer(413, f"the body has more than {LARGEST_BODY_BYTES} bytes")
+        delivery = ingest.Delivery(body, request.headers.get("Stripe-Signature"))
         now = clock()
         verdict = ingest.verified(delivery, tenant, now)
         if verdict is not Verdict.GOOD:
@@ -77,6 +78,15 @@ def public_app(
         return _answer(error.code or 400, error.name.lower())
 
     return app
+
+
+def _body() -> bytes | None:
+    """Return the request's body, or None where it is too large."""
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        return None
+    return body if len(body) <= LARGEST_BODY_BYTES else None
 
 
 def _answer(status: int, text: str) -> Response:
