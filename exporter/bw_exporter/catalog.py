@@ -24,9 +24,9 @@ class Label:
     initial: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """One metric family.
+    """One metric family; there is one object of each, so that hashing it costs nothing.
 
     `per_tenant` families carry the label `tenant`. `stored` ones live in the store under `number`;
     the others follow from the configuration or from the serving process.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from bw_exporter.catalog import Family
@@ -44,7 +46,11 @@ class Observe:
 
 Change = Add | RaiseTo | Observe
 
+_SERIES_KEPT = 1 << 14
+"""A few MiB. Making a series costs ten times a look-up, and a busy tenant has about ten."""
 
+
+@lru_cache(maxsize=_SERIES_KEPT)
 def series(family: Family, tenant: str, values: tuple[str, ...] = ()) -> Series:
     """Return the series of a counter or gauge. Tenant ids and listed label values need no escaping."""
     names = family.label_names
@@ -55,8 +61,8 @@ def series(family: Family, tenant: str, values: tuple[str, ...] = ()) -> Series:
     return Series(family.number, tenant, 0, f"{family.name}{{{inner}}} ")
 
 
-def histogram(family: Family, tenant: str) -> tuple[list[tuple[float, Series]], Series, Series]:
-    """Return a histogram's buckets (upper bound, series), its sum and its count.
+def histogram(family: Family, tenant: str) -> list[Series]:
+    """Return a histogram's series by rank: its buckets, its sum and its count.
 
     Buckets are cumulative, so the exposition needs no arithmetic; `le` is written 30.0, as Prometheus 3
     would normalise it.
@@ -65,26 +71,27 @@ def histogram(family: Family, tenant: str) -> tuple[list[tuple[float, Series]], 
     for rank, bound in enumerate((*family.buckets, float("inf"))):
         le = "+Inf" if bound == float("inf") else f"{bound:.1f}"
         line = f'{family.name}_bucket{{tenant="{tenant}",le="{le}"}} '
-        buckets.append((bound, Series(family.number, tenant, rank, line)))
-    total = Series(family.number, tenant, len(buckets), f'{family.name}_sum{{tenant="{tenant}"}} ')
-    count = Series(family.number, tenant, len(buckets) + 1, f'{family.name}_count{{tenant="{tenant}"}} ')
-    return buckets, total, count
+        buckets.append(Series(family.number, tenant, rank, line))
+    rank = sum_rank(family)
+    total = Series(family.number, tenant, rank, f'{family.name}_sum{{tenant="{tenant}"}} ')
+    count = Series(family.number, tenant, rank + 1, f'{family.name}_count{{tenant="{tenant}"}} ')
+    return [*buckets, total, count]
 
 
-def increments(change: Add | Observe, tenant: str) -> list[tuple[Series, int]]:
-    """Return what each series grows by."""
-    if isinstance(change, Add):
-        return [(series(change.family, tenant, change.values), change.amount)]
-    buckets, total, count = histogram(change.family, tenant)
-    grown = [(line, 1) for bound, line in buckets if change.value <= bound]
-    return [*grown, (total, change.value), (count, 1)]
+def first_bucket(family: Family, value: int) -> int:
+    """Return the rank of the smallest bucket that holds an observation; every later one holds it too."""
+    return bisect_left(family.buckets, value)
+
+
+def sum_rank(family: Family) -> int:
+    """Return the rank of a histogram's sum, which stands between +Inf and the count."""
+    return len(family.buckets) + 1
 
 
 def initial(family: Family, tenant: str) -> list[Series]:
     """Return the series that a family exports from the start, at 0."""
     if family.type == "histogram":
-        buckets, total, count = histogram(family, tenant)
-        return [line for _, line in buckets] + [total, count]
+        return histogram(family, tenant)
     combinations: list[tuple[str, ...]] = [()]
     for label in family.labels:
         combinations = [(*left, right) for left in combinations for right in label.initial]

@@ -9,11 +9,18 @@ from typing import Any
 
 import orjson
 
-from bw_exporter.catalog import STORE_COMMITS
-from bw_exporter.series import Change, RaiseTo, Series, increments, series
+from bw_exporter.catalog import STORE_COMMITS, Family
+from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.store.protocol import Finding, Pending
 
 _PENDING = 'tenant, "check", key, subject, due_at, state'
+
+_OBSERVE = (
+    "UPDATE series SET value = value + CASE rank WHEN ? THEN ? ELSE ? END"
+    " WHERE family = ? AND tenant = ? AND rank >= ?"
+)
+ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
+"""Make a Series known at 0; one that is known keeps its value."""
 
 
 class SqliteTransaction:
@@ -26,6 +33,7 @@ class SqliteTransaction:
         self._payer_key = payer_key
         self._added: dict[Series, int] = {}
         self._raised: dict[Series, int] = {}
+        self._observed: dict[tuple[Family, str], list[int]] = {}
 
     def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
         inserted = self._execute(
@@ -93,21 +101,23 @@ class SqliteTransaction:
         )
 
     def change(self, tenant: str, changes: Sequence[Change]) -> None:
-        added, raised = self._added, self._raised
+        added, raised, observed = self._added, self._raised, self._observed
         for each in changes:
-            if isinstance(each, RaiseTo):
+            if isinstance(each, Add):
+                line = series(each.family, tenant, each.values)
+                added[line] = added.get(line, 0) + each.amount
+            elif isinstance(each, RaiseTo):
                 line = series(each.family, tenant)
                 raised[line] = max(raised.get(line, 0), each.value)
             else:
-                for line, amount in increments(each, tenant):
-                    added[line] = added.get(line, 0) + amount
+                observed.setdefault((each.family, tenant), []).append(each.value)
 
     def secret_topic(self, *parts: str) -> str:
         return hmac.digest(self._payer_key, "\0".join(parts).encode(), "sha256").hex()[:32]
 
     def flush(self) -> None:
         """Write the gathered series; called once, before the commit."""
-        if self._added:
+        if self._added or self._observed:
             self._added[series(STORE_COMMITS, "")] = 1
         self._many(
             "INSERT INTO series VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
@@ -118,6 +128,19 @@ class SqliteTransaction:
             " ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
             _rows(self._raised),
         )
+        for (family, tenant), values in self._observed.items():
+            self._observe(family, tenant, values)
+
+    def _observe(self, family: Family, tenant: str, values: list[int]) -> None:
+        """Raise the buckets from the first that holds a value: one range of the key, not a row each."""
+        found: dict[int, list[int]] = {}
+        for value in values:
+            found.setdefault(first_bucket(family, value), []).append(value)
+        for rank, held in found.items():
+            row = (sum_rank(family), sum(held), len(held), family.number, tenant, rank)
+            if self._execute(_OBSERVE, row).rowcount == 0:
+                self._many(ZERO, histogram(family, tenant))
+                self._execute(_OBSERVE, row)
 
 
 def _rows(values: dict[Series, int]) -> list[tuple[Any, ...]]:

@@ -10,9 +10,9 @@ from bw_exporter.effects import forgotten
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.series import Add, Series, initial, series
 from bw_exporter.store.protocol import Transaction
+from bw_exporter.store.sqlite_transaction import ZERO
 
 _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
-_INSERT_ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
 _EVICTED_AT_ONCE = 500
 
 Mark = tuple[str, int, str]
@@ -21,14 +21,12 @@ Mark = tuple[str, int, str]
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
     """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
-    connection.executemany(_INSERT_ZERO, _of_no_tenant())
+    connection.executemany(ZERO, _of_no_tenant())
     for tenant in tenants:
         added = connection.execute("INSERT INTO tenants VALUES (?, ?) ON CONFLICT DO NOTHING", (tenant, now))
         if added.rowcount == 0:
             continue
-        connection.executemany(
-            _INSERT_ZERO, [line for family in _PER_TENANT for line in initial(family, tenant)]
-        )
+        connection.executemany(ZERO, [line for family in _PER_TENANT for line in initial(family, tenant)])
         connection.execute(
             "UPDATE series SET value = ? WHERE family = ? AND tenant = ? AND rank = ? AND line = ?",
             (now, *series(catalog.TENANT_CREATED, tenant)),
