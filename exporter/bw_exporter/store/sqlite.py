@@ -66,7 +66,7 @@ class SqliteStore:
                 " the file a SQLite database?"
             ) from error
         self._connection: sqlite3.Connection | None = None
-        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS)
+        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock.held)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         result: T = self._group.run(work)
@@ -134,17 +134,16 @@ class SqliteStore:
         self._lock.close()
 
     def _commit(self, works: Sequence[Callable[[Any], Any]]) -> list[tuple[Any, BaseException | None]]:
-        """Commit the works together; if one raises, each alone, so that it spoils none but itself."""
-        with self._lock.held():
-            try:
-                with self._transaction() as tx:
-                    return [(work(tx), None) for work in works]
-            except StoreUnavailableError:
-                raise
-            except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
-                if len(works) == 1:
-                    return [(None, error)]
-            return [outcome for work in works for outcome in self._alone(work)]
+        """Commit the works together; if one raises, each alone, so that it spoils none but itself. Under the lock."""
+        try:
+            with self._transaction() as tx:
+                return [(work(tx), None) for work in works]
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
+            if len(works) == 1:
+                return [(None, error)]
+        return [outcome for work in works for outcome in self._alone(work)]
 
     def _alone(self, work: Callable[[Any], Any]) -> list[tuple[Any, BaseException | None]]:
         try:
