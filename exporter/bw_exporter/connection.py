@@ -47,7 +47,8 @@ class Connection:
 
     `received` gathers a request while no thread is spent on it. `deadline` (monotonic) is when the request
     has to be whole: it runs from the moment the request is awaited, which is the accept of a new connection
-    and the first byte of a later request. `timeout` is when the poller gives up on the connection.
+    and the first byte of a later request. `timeout` is when the poller gives up on the connection. The socket
+    never blocks except inside `begin`, `send` and a read that has to wait: changing that is a system call.
     """
 
     def __init__(
@@ -111,14 +112,16 @@ class Connection:
     def begin(self) -> RequestParser:
         """In a thread: return the parser, set to what has been received; raises OSError when out of time."""
         if self.parser is None:
-            self.sock.settimeout(self.seconds_left())
             if self.cfg.is_ssl:
+                self.sock.settimeout(self.seconds_left())
                 self.sock = gunicorn_sock.ssl_wrap_socket(self.sock, self.cfg)
                 if not self.cfg.do_handshake_on_connect:
                     self.sock.do_handshake()  # type: ignore[attr-defined]
+                self.sock.settimeout(0.0)
             self.parser = RequestParser(self.cfg, self.sock, self.client)
             self.parser.unreader = _DeadlineUnreader(self)
-        self.sock.settimeout(WRITE_TIMEOUT_SECONDS)
+        # The body of the request before has been read, or the connection would have been closed.
+        self.parser.mesg = None
         self.parser.unreader.unread(bytes(self.received))
         self.received = bytearray()
         return self.parser
@@ -133,15 +136,16 @@ class Connection:
     def read_body(self, request: Request) -> None:
         """Read the body before the application is called, so that what is wrong with it is the client's.
 
-        A body that is announced as too large is left unread; of one in chunks, as much is read as shows
-        that it is too large, and the connection does not survive it. Raises gunicorn's ParseException,
+        A body that is announced as too large is left unread, and of one in chunks as much is read as shows
+        that it is too large; the connection does not survive either. Raises gunicorn's ParseException,
         RequestLateError or another OSError.
         """
         reader = request.body.reader
         if isinstance(reader, LengthReader) and reader.length > BODY_LIMIT_BYTES:
+            request.force_close()
             return
         if request._expected_100_continue:  # noqa: SLF001 - gunicorn has no public name for it
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request._expected_100_continue = False  # noqa: SLF001
         body = request.body.read(BODY_LIMIT_BYTES + 1)
         if len(body) > BODY_LIMIT_BYTES:
@@ -151,6 +155,17 @@ class Connection:
             # Werkzeug cuts a body without a length off at its limit instead of refusing it.
             request.headers = [pair for pair in request.headers if pair[0] != "TRANSFER-ENCODING"]
             request.headers.append(("CONTENT-LENGTH", str(len(body))))
+
+    def send(self, data: bytes | bytearray) -> None:
+        """Send all of it; waits only for a client that is slow to take it. Raises OSError."""
+        sent = 0
+        if not self.cfg.is_ssl:
+            with contextlib.suppress(BlockingIOError):
+                sent = self.sock.send(data)
+        if sent < len(data):
+            self.sock.settimeout(WRITE_TIMEOUT_SECONDS)
+            self.sock.sendall(memoryview(data)[sent:])
+            self.sock.settimeout(0.0)
 
     def refuse(self, status: int, reason: str) -> None:
         """Answer without the application; never blocks."""
@@ -166,7 +181,6 @@ class Connection:
             self.sock.shutdown(1)
         except OSError:
             return False
-        self.sock.settimeout(0.0)
         self.timeout = time.monotonic() + LINGER_SECONDS
         return True
 
@@ -197,15 +211,15 @@ class Outgoing:
     interpreter's lock is contended, a wait.
     """
 
-    def __init__(self, client_socket: socket.socket) -> None:
-        self._socket = client_socket
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._held = bytearray()
 
     def sendall(self, data: bytes) -> None:
         """Send now if it is much, else with what follows."""
         if len(data) > _HELD_BYTES:
             self.flush()
-            self._socket.sendall(data)
+            self._connection.send(data)
         else:
             self._held += data
             if len(self._held) > _HELD_BYTES:
@@ -217,7 +231,7 @@ class Outgoing:
         """Send what is held."""
         if self._held:
             held, self._held = self._held, bytearray()
-            self._socket.sendall(held)
+            self._connection.send(held)
 
 
 class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
@@ -233,5 +247,5 @@ class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
             data: bytes = super().chunk(size_hint)
         except TimeoutError as error:
             raise RequestLateError from error
-        self.sock.settimeout(WRITE_TIMEOUT_SECONDS)
+        self.sock.settimeout(0.0)
         return data

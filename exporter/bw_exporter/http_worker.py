@@ -20,11 +20,11 @@ from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRe
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from bw_exporter.connection import Connection, Outgoing, RequestLateError
+from bw_exporter.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from gunicorn.http.message import Request
 
@@ -85,12 +85,26 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self._watch(conn, self.pending_conns, self._on_pending_readable)
 
-    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+    def get_thread_pool(self) -> ThreadPool[Connection]:
+        """Return the threads that answer requests."""
+        return ThreadPool(self.cfg.threads, self._answer)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Have a thread answer the request."""
+        self.tpool.put(conn)
+
+    def _answer(self, conn: Connection) -> None:
+        keep = False
+        try:
+            keep = self.handle(conn)
+        finally:
+            self.method_queue.defer(self.finish_request, conn, keep)
+
+    def finish_request(self, conn: Connection, keep: bool) -> None:  # noqa: FBT001 - called by position
         """After an answer: keep the connection for the next request, or let it close."""
-        if fs.cancelled() or fs.exception() is not None or not fs.result():
+        if not keep:
             self._let_close(conn)
             return
-        conn.sock.settimeout(0.0)
         if conn.await_next_request(time.monotonic() + self.request_timeout):
             if conn.ready():
                 self.enqueue_req(conn)
@@ -118,7 +132,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         except (StopIteration, OSError):
             return False
         try:
-            return bool(self._keepalive_after(conn, self.handle_request(request, conn)))
+            return self.handle_request(request, conn)
         except (StopIteration, OSError):
             return False
         except Exception as error:
@@ -128,7 +142,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle_request(self, req: Request, conn: Connection) -> bool:
         """Call the application and send its answer, headers and body in one segment where they fit."""
-        out = Outgoing(conn.sock)
+        out = Outgoing(conn)
         answer, environ = wsgi.create(req, out, conn.client, conn.server, self.cfg)
         environ["wsgi.multithread"] = True
         if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
