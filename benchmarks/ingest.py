@@ -1,0 +1,60 @@
+"""Durable ingest beside bare Flask: same workers and threads, the same load, turn by turn in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.load import Load, loaded
+from benchmarks.row import Row
+from benchmarks.servers import Server, bare_flask, exporter
+
+NEEDED = 0.6
+TENANTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of load on one server, and the CPU seconds that an event took there."""
+
+    load: Load
+    cpu_per_event: float
+
+
+def run(quick: bool) -> list[Row]:  # noqa: FBT001 - every benchmark's signature
+    """Return how many events a second are taken in, counted and durable, for each one merely verified."""
+    rounds, count = (3, 3000) if quick else (7, 6000)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bare_flask() as bare,
+        exporter(Path(folder), f"sqlite:///{folder}/bench.db", TENANTS) as ours,
+    ):
+        for server in (bare, ours):
+            _round(server, 500, "warm")
+        pairs = [(_round(ours, count, str(n)), _round(bare, count, str(n))) for n in range(rounds)]
+    ratio = median(mine.load.per_second / theirs.load.per_second for mine, theirs in pairs)
+    cpu = median(mine.cpu_per_event / theirs.cpu_per_event for mine, theirs in pairs)
+    p99 = median(mine.load.p99 / theirs.load.p99 for mine, theirs in pairs)
+    ours_text, bare_text = _text([mine for mine, _ in pairs]), _text([theirs for _, theirs in pairs])
+    return [
+        Row(f"{ratio:.2f}", "events/s, durable ingest : bare Flask", ">= 0.6", ratio >= NEEDED, ours_text),
+        Row(f"{cpu:.2f}", "CPU per event, durable ingest : bare Flask", figures=f"bare: {bare_text}"),
+        Row(f"{p99:.2f}", "p99, durable ingest : bare Flask"),
+    ]
+
+
+def _round(server: Server, count: int, seed: str) -> Round:
+    before = server.cpu_seconds()
+    load = loaded(server.port, count=count, seed=seed, tenants=TENANTS)
+    if load.refused:
+        raise RuntimeError(f"{load.refused} of {count} events were refused")
+    return Round(load, (server.cpu_seconds() - before) / count)
+
+
+def _text(rounds: list[Round]) -> str:
+    per_second = median(each.load.per_second for each in rounds)
+    cpu = median(each.cpu_per_event for each in rounds)
+    p50, p99 = (median(getattr(each.load, name) for each in rounds) for name in ("p50", "p99"))
+    return f"{per_second:.0f}/s, {cpu * 1e6:.0f} µs CPU, p50 {p50 * 1e3:.0f} ms, p99 {p99 * 1e3:.0f} ms"

@@ -1,0 +1,169 @@
+"""The load: distinct signed charges posted over keep-alive connections by a process of its own.
+
+Requests are built and signed before the clock starts, and one selector serves all connections, so that the
+sender takes a small part of what either server takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from benchmarks.bare import SECRET
+from bw_exporter.sender import sign
+from bw_exporter.shop import objects
+from bw_exporter.shop.events import body, event
+from bw_exporter.shop.ids import Ids
+
+CONNECTIONS = 32
+_GIVE_UP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one round of load measured: answers per second, and waiting times in seconds."""
+
+    per_second: float
+    p50: float
+    p99: float
+    refused: int
+
+
+def loaded(port: int, *, count: int, seed: str, tenants: int, per_second: float = 0.0) -> Load:
+    """Post `count` events to a server on this machine; as fast as it answers, or at a steady rate."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.load",
+        str(port),
+        str(count),
+        seed,
+        str(tenants),
+        str(per_second),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Load(**json.loads(done.stdout))
+
+
+def tenant_name(number: int) -> str:
+    """Return the id of a benchmark's tenant."""
+    return f"tenant-{number:05d}"
+
+
+def requests(port: int, count: int, seed: str, tenants: int, now: int) -> list[bytes]:
+    """Return whole HTTP requests: one charge each, of about 2.5 KB, spread over the tenants."""
+    chance, ids = random.Random(seed), Ids(seed)  # noqa: S311 - reproducible, not secret
+    built = []
+    for _ in range(count):
+        made_at = now - chance.randrange(8)
+        charge = objects.charge(
+            ids,
+            created_at=made_at,
+            amount=chance.randrange(500, 20_000),
+            currency=chance.choice(("usd", "usd", "eur")),
+            customer=ids.new("cus"),
+            billing_details={
+                "address": {
+                    "city": "Springfield",
+                    "country": "US",
+                    "line1": "1 Main St",
+                    "postal_code": "12345",
+                },
+                "email": "customer@example.com",
+                "name": "A Customer",
+                "phone": None,
+            },
+            description="Subscription update",
+            receipt_url=f"https://pay.stripe.com/receipts/payment/{chance.randbytes(80).hex()}",
+            statement_descriptor="EXAMPLE.COM",
+            metadata={f"key_{number}": chance.randbytes(24).hex() for number in range(8)},
+        )
+        payload = body(event(ids, "charge.succeeded", charge, created_at=made_at))
+        head = (
+            f"POST /webhooks/{tenant_name(chance.randrange(tenants))} HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{port}\r\n"
+            "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n"
+            "Content-Type: application/json; charset=utf-8\r\n"
+            f"Content-Length: {len(payload)}\r\n"
+            f"Stripe-Signature: {sign(payload, SECRET, now)}\r\n\r\n"
+        )
+        built.append(head.encode() + payload)
+    return built
+
+
+def post_all(port: int, waiting: list[bytes], per_second: float) -> Load:
+    """Post each request once; an answer other than 200 is counted as refused."""
+    poller, supply = selectors.DefaultSelector(), _paced(waiting, per_second)
+    idle = []
+    for _ in range(CONNECTIONS):
+        connection = socket.create_connection(("127.0.0.1", port))
+        idle.append(connection)
+        time.sleep(0.005)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        poller.register(connection, selectors.EVENT_READ)
+    took: list[float] = []
+    refused, sent_at, received = 0, dict.fromkeys(idle, 0.0), dict.fromkeys(idle, b"")
+    begun = time.perf_counter()
+    due, request = next(supply)
+    while len(took) < len(waiting):
+        now = time.perf_counter()
+        if now - begun > _GIVE_UP_SECONDS:
+            raise TimeoutError(f"{len(waiting) - len(took)} of {len(waiting)} events were not answered")
+        while request and idle and due <= now - begun:
+            connection = idle.pop()
+            connection.sendall(request)
+            # At a steady rate an event waits from the moment it was due: a stalled server is not spared.
+            sent_at[connection] = begun + due if per_second else now
+            due, request = next(supply)
+        pause = max(0.0, due - (now - begun)) if request and idle else 1.0
+        for key, _ in poller.select(pause):
+            connection = key.fileobj  # type: ignore[assignment]
+            answer = received[connection] + connection.recv(4096)
+            if not whole(answer):
+                received[connection] = answer
+                continue
+            received[connection] = b""
+            took.append(time.perf_counter() - sent_at[connection])
+            refused += not answer.startswith(b"HTTP/1.1 200")
+            idle.append(connection)
+    seconds = time.perf_counter() - begun
+    took.sort()
+    return Load(len(took) / seconds, took[len(took) // 2], took[len(took) * 99 // 100], refused)
+
+
+def whole(answer: bytes) -> bool:
+    """Tell whether an answer has come with all of its body; raises ConnectionError where it never will."""
+    if not answer:
+        raise ConnectionError("the server has closed the connection")
+    head, end, sent = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+    return bool(end) and len(sent) >= (int(length[1]) if length else 0)
+
+
+def _paced(waiting: list[bytes], per_second: float) -> Iterator[tuple[float, bytes]]:
+    for number, request in enumerate(waiting):
+        yield (number / per_second if per_second else 0.0), request
+    yield 0.0, b""
+
+
+def main() -> None:
+    """Run as a process: port, count, seed, tenants, rate; prints the Load as JSON."""
+    parser = argparse.ArgumentParser()
+    for name, kind in (("port", int), ("count", int), ("seed", str), ("tenants", int), ("rate", float)):
+        parser.add_argument(name, type=kind)
+    args = parser.parse_args()
+    built = requests(args.port, args.count, args.seed, args.tenants, int(time.time()))
+    print(json.dumps(asdict(post_all(args.port, built, args.rate))))
+
+
+if __name__ == "__main__":
+    main()
