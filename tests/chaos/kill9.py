@@ -1,0 +1,267 @@
+"""Kill the exporter with SIGKILL under load, again and again, and compare what was acknowledged with what counts.
+
+    python tests/chaos/kill9.py --kills 20 --workers 2 --seed 1 [--one-worker]
+
+Senders post distinct signed charges and repeat each until it is answered 200, as Stripe does. At random
+moments every process of the exporter is killed at once and started again on the same store; with
+--one-worker, one worker is, and the supervisor replaces it. The closing line says how many events were
+acknowledged, how many the store counted, and how many were committed although their answer was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from bw_exporter.sender import Connection, UndeliverableError, sign
+from bw_exporter.shop import objects
+from bw_exporter.shop.events import body, event
+from bw_exporter.shop.ids import Ids
+
+SECRET = "whsec_chaos"
+TENANTS = ("north", "south")
+SENDERS = 12
+START_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass
+class Told:
+    """What the senders know: events acknowledged, of which redelivered, and revenue by tenant."""
+
+    acknowledged: int = 0
+    redelivered: int = 0
+    revenue: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TENANTS, 0))
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, tenant: str, amount: int, answer: str) -> None:
+        with self.mutex:
+            self.acknowledged += 1
+            self.redelivered += answer == "redelivered"
+            self.revenue[tenant] += amount
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run; `wrong` names each difference between what was told and what counts."""
+
+    kills: int
+    told: Told
+    counted: int
+    wrong: tuple[str, ...]
+
+    def __str__(self) -> str:
+        verdict = "exact" if not self.wrong else "NOT EXACT: " + "; ".join(self.wrong)
+        return (
+            f"{self.kills} kills: {self.told.acknowledged} acknowledged, {self.counted} counted,"
+            f" {self.told.redelivered} redelivered: {verdict}"
+        )
+
+
+class Exporter:
+    """`bw-exporter serve` in a process group of its own, so that all of it can be killed at once."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder, self.workers = folder, workers
+        self.port, self.metrics_port = free_ports(2)
+        config = {
+            "defaults": {"rate_limit": {"rate": 0}},
+            "tenants": {tenant: {"webhook_secret": SECRET} for tenant in TENANTS},
+        }
+        (folder / "tenants.yaml").write_text(json.dumps(config))
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = [
+            *(str(Path(sys.executable).with_name("bw-exporter")), "serve"),
+            *("--config.file", str(self.folder / "tenants.yaml")),
+            *("--storage.url", f"sqlite:///{self.folder}/billing.db", "--web.workers", str(self.workers)),
+            *("--web.webhook-address", f"127.0.0.1:{self.port}"),
+            *("--web.metrics-address", f"127.0.0.1:{self.metrics_port}", "--log.level", "warning"),
+        ]
+        with (self.folder / "exporter.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                with urlopen(f"http://127.0.0.1:{self.metrics_port}/-/ready", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (OSError, HTTPException):
+                pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError(
+            "the exporter is not ready:\n" + (self.folder / "exporter.log").read_text()[-3000:]
+        )
+
+    def kill_all(self) -> None:
+        """Supervisor, workers and the private process, in one signal; then start anew on the same store."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = self._started()
+
+    def kill_one_worker(self, chance: random.Random) -> None:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        os.kill(int(chance.choice(children)), signal.SIGKILL)
+
+    def stop(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.process.wait()
+
+    def samples(self) -> dict[tuple[str, str], int]:
+        """Totals by metric and tenant, other labels summed."""
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        totals: dict[tuple[str, str], int] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                key = (sample.name, sample.labels.get("tenant", ""))
+                totals[key] = totals.get(key, 0) + int(sample.value)
+        return totals
+
+
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def send_until(stop: threading.Event, number: int, seed: int, port: int, told: Told) -> None:
+    """Post one charge after the other; go on to the next when this one is acknowledged, whatever it takes."""
+    ids, chance = Ids(f"{seed}/{number}"), random.Random(f"{seed}/{number}")
+    connection = Connection(f"http://127.0.0.1:{port}", timeout_seconds=10)
+    while not stop.is_set():
+        tenant, amount, now = chance.choice(TENANTS), chance.randrange(100, 10_000), int(time.time())
+        charge = objects.charge(ids, created_at=now, amount=amount, customer=ids.new("cus"))
+        payload = body(event(ids, "charge.succeeded", charge, created_at=now))
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = connection.post(
+                    f"/webhooks/{tenant}", payload, sign(payload, SECRET, int(time.time()))
+                )
+            except UndeliverableError:
+                answer = None
+            if answer is not None and answer.status == 200:
+                told.note(tenant, amount, answer.text)
+                break
+            if answer is not None and answer.status != 503:
+                raise RuntimeError(f"a signed event was answered {answer.status} {answer.text}")
+            if time.monotonic() > give_up_at:
+                raise RuntimeError(f"an event was not acknowledged within {PATIENCE_SECONDS:g} s")
+            time.sleep(0.05)
+    connection.close()
+
+
+def run(*, kills: int, workers: int, seed: int, one_worker: bool = False, folder: Path) -> Outcome:
+    chance, told, stop = random.Random(seed), Told(), threading.Event()
+    failures: list[BaseException] = []
+    exporter = Exporter(folder, workers)
+
+    def sender(number: int) -> None:
+        try:
+            send_until(stop, number, seed, exporter.port, told)
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+            failures.append(error)
+
+    try:
+        exporter.wait_until_ready()
+        senders = [threading.Thread(target=sender, args=(number,)) for number in range(SENDERS)]
+        for thread in senders:
+            thread.start()
+        try:
+            for _ in range(kills):
+                exporter.wait_until_ready()
+                reached = told.acknowledged + chance.randrange(20, 200)
+                waited_until = time.monotonic() + START_SECONDS
+                while told.acknowledged < reached and time.monotonic() < waited_until and not failures:
+                    time.sleep(0.005)
+                time.sleep(chance.random() / 50)
+                if one_worker:
+                    exporter.kill_one_worker(chance)
+                else:
+                    exporter.kill_all()
+            exporter.wait_until_ready()
+        finally:
+            stop.set()
+            for thread in senders:
+                thread.join()
+        if failures:
+            raise failures[0]
+        samples = exporter.samples()
+    finally:
+        stop.set()
+        exporter.stop()
+    return compared(kills, told, samples)
+
+
+def compared(kills: int, told: Told, samples: dict[tuple[str, str], int]) -> Outcome:
+    counted = sum(samples[("billing_events_total", tenant)] for tenant in TENANTS)
+    pairs = {
+        "events": (counted, told.acknowledged),
+        "charge attempts": (
+            sum(samples[("billing_charge_attempts_total", tenant)] for tenant in TENANTS),
+            told.acknowledged,
+        ),
+        "observations of lag": (
+            sum(samples[("billing_webhook_lag_seconds_count", tenant)] for tenant in TENANTS),
+            told.acknowledged,
+        ),
+    }
+    for tenant in TENANTS:
+        name = "billing_revenue_minor_units_total"
+        pairs[f"revenue of {tenant}"] = (samples[(name, tenant)], told.revenue[tenant])
+    wrong = tuple(f"{what}: {got}, not {want}" for what, (got, want) in pairs.items() if got != want)
+    return Outcome(kills, told, counted, wrong)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="of the moments and the amounts (default: 1)")
+    parser.add_argument("--one-worker", action="store_true", help="kill one process at a time, not all")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kill9-") as folder:
+        outcome = run(
+            kills=args.kills,
+            workers=args.workers,
+            seed=args.seed,
+            one_worker=args.one_worker,
+            folder=Path(folder),
+        )
+    print(outcome)
+    return 1 if outcome.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
