@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,11 @@ def unprivileged(promise: Callable[[Path], None]) -> None:
         promise(folder)
         return
     os.chown(folder, NOBODY, NOBODY)
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # from Python 3.12 on: the test runner has threads
+        child = os.fork()
     if child == 0:
         status = 1
         try:
