@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -148,6 +149,43 @@ def test_a_commit_that_fails_fails_for_all_of_its_group_and_for_no_other(error: 
         assert group.run(lambda _: "after") == "after"
 
 
+def test_who_comes_while_the_turn_is_awaited_is_in_the_group() -> None:
+    turn, gate = threading.Lock(), Gate()
+
+    @contextmanager
+    def taken() -> Iterator[None]:
+        with turn:
+            yield
+
+    group = GroupCommit(gate, SOON, taken)
+    with ThreadPoolExecutor(6) as pool:
+        with turn:
+            results = [pool.submit(group.run, lambda _, n=n: n) for n in range(6)]  # type: ignore[misc]
+            queued(group, 6)
+        gate.open.release(2)
+        assert [result.result(SOON) for result in results] == list(range(6))
+    assert gate.groups == [6]
+
+
+def test_a_turn_that_cannot_be_taken_fails_for_those_who_wait_and_for_no_other() -> None:
+    broken = threading.Event()
+    broken.set()
+
+    @contextmanager
+    def taken() -> Iterator[None]:
+        if broken.is_set():
+            raise OSError("no lock")
+        yield
+
+    group = GroupCommit(outcomes, SOON, taken)
+    with ThreadPoolExecutor(4) as pool:
+        for result in [pool.submit(group.run, lambda _: "never") for _ in range(20)]:
+            with pytest.raises(OSError, match="no lock"):
+                result.result(SOON)
+        broken.clear()
+        assert group.run(lambda _: "after") == "after"
+
+
 def test_an_outcome_is_never_missing_unseen() -> None:
     group = GroupCommit(lambda _works: [], SOON)
     with pytest.raises(ValueError, match="zip"):
@@ -167,7 +205,13 @@ def test_no_ticket_is_lost_and_nobody_hangs(patience: float) -> None:  # noqa: C
             time.sleep(patience * 2 * chance.random())
         return outcomes(works)
 
-    group = GroupCommit(commit, patience)
+    @contextmanager
+    def turn() -> Iterator[None]:
+        if patience < SOON and chance.random() < 0.1:
+            time.sleep(patience * 2)
+        yield
+
+    group = GroupCommit(commit, patience, turn)
 
     def work(number: int) -> Callable[[Any], int]:
         def counted(_: object) -> int:

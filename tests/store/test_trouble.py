@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ import pytest
 from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store import Store, open_store, sqlite_connection
+from bw_exporter.store import sqlite as sqlite_store
+from bw_exporter.store.file_lock import FileLock
 
 from .counts import NOW, add, unprivileged, value
 
@@ -41,6 +44,28 @@ def test_a_stranger_who_locks_the_file_makes_it_unavailable_until_he_leaves(
         stranger.execute("ROLLBACK")
     store.write(add("shop"))
     assert value(store, "shop") == 2
+    store.close()
+
+
+def test_a_process_that_hangs_with_the_lock_makes_it_unavailable_and_nothing_is_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "_PATIENCE_SECONDS", 0.2)
+    store = open_store(f"sqlite:///{path}")
+    other = FileLock(f"{path}.lock")
+    with ThreadPoolExecutor(5) as pool:
+        with other.held():
+            results = [pool.submit(store.write, add("shop")) for _ in range(5)]
+            gave_up = list(wait(results, 30, "FIRST_EXCEPTION").done)
+            assert gave_up
+            wait(results, 1)
+        errors = [result.exception(30) for result in results]
+    assert [error for error in errors if error is None] == [None], "the first of them waits for its turn"
+    assert all(isinstance(error, StoreUnavailableError) for error in errors if error is not None)
+    assert value(store, "shop") == 1
+    store.write(add("shop"))
+    assert value(store, "shop") == 2
+    other.close()
     store.close()
 
 
