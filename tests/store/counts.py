@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bw_exporter import catalog, ingest
 from bw_exporter.catalog import Family
@@ -44,28 +44,32 @@ def shown(store: Store, tenants: Sequence[str]) -> str:
 
 def unprivileged(promise: Callable[[Path], None]) -> None:
     """Keep a promise about permissions, which mean nothing to root: in a child that is nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="billing-"))
-    if os.geteuid() != 0:
+    with tempfile.TemporaryDirectory(prefix="billing-") as name:
+        if os.geteuid() != 0:
+            promise(Path(name))
+            return
+        os.chown(name, NOBODY, NOBODY)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # from Python 3.12 on: the test runner has threads
+            child = os.fork()
+        if child == 0:
+            _as_nobody(promise, Path(name))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the child's traceback"
+
+
+def _as_nobody(promise: Callable[[Path], None], folder: Path) -> NoReturn:
+    status = 1
+    try:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
         promise(folder)
-        return
-    os.chown(folder, NOBODY, NOBODY)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # from Python 3.12 on: the test runner has threads
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            promise(folder)
-            status = 0
-        except BaseException:  # noqa: BLE001 - the parent fails the test
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the child's traceback"
+        status = 0
+    except BaseException:  # noqa: BLE001 - the parent fails the test
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 SHOP = Tenant(
