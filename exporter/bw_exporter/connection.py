@@ -62,6 +62,7 @@ class Connection:
         self.timeout = deadline
         self.received = bytearray()
         self.parser: RequestParser | None = None
+        self.queued_at = 0.0
         self.lingered = 0
         self._searched = 0
         self._whole_at = 0

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+QUEUE_SECONDS = 20.0
+"""Whoever has waited longer for a thread has given up; so a store that stalls leaves no backlog behind."""
+
 _REFUSALS = {
     ExpectationFailed: (417, "Expectation Failed"),
     LimitRequestHeaders: (431, "Request Header Fields Too Large"),
@@ -52,6 +55,11 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
         self._warned_at = float("-inf")
+
+    def init_process(self) -> None:
+        """Read gunicorn's settings once: each is a call and two look-ups, some twenty times a request."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
 
     def init_signals(self) -> None:
         """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor; let signals in."""
@@ -91,12 +99,16 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Connection) -> None:
         """Have a thread answer the request."""
+        conn.queued_at = time.monotonic()
         self.tpool.put(conn)
 
     def _answer(self, conn: Connection) -> None:
         keep = False
         try:
-            keep = self.handle(conn)
+            if time.monotonic() - conn.queued_at > QUEUE_SECONDS:
+                conn.refuse(503, "Service Unavailable")
+            else:
+                keep = self.handle(conn)
         finally:
             self.method_queue.defer(self.finish_request, conn, keep)
 
