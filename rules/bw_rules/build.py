@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bw_exporter.tenants import Tenants
     from bw_rules.detector import Detector
 
+JOB = "billing-exporter"
 RUNBOOK_BASE = "https://github.com/billingwatch/billingwatch-exporter/blob/main/docs/runbooks"
 DASHBOARD_BASE = "http://localhost:3000/d"
 DASHBOARD_UID = "billingwatch-tenant"
@@ -24,7 +25,7 @@ DASHBOARD_UID = "billingwatch-tenant"
 class Settings:
     """What the rules are made for: the exporter's job in Prometheus, and where people are sent to read."""
 
-    job: str = "billing-exporter"
+    job: str = JOB
     runbook_base: str = RUNBOOK_BASE
     dashboard_base: str = DASHBOARD_BASE
 

@@ -48,10 +48,8 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
     for tenant in tenants.all:
         settings = tenant.detectors[detector]
         same = settings is default or settings == default
-        if same and tenant.labels == tenants.default_labels:
-            name = DEFAULT
-        else:
-            name = shared.name(settings, tenant.labels)
+        plain = same and tenant.labels == tenants.default_labels
+        name = DEFAULT if plain else shared.name(settings, tenant.labels)
         groups.setdefault(name, []).append(tenant.id)
         found[name] = (settings, tenant.labels)
     covered = groups.pop(DEFAULT, [])

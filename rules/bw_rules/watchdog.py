@@ -84,13 +84,13 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingExporterDown",
             "critical",
             "No replica of the exporter can be scraped.",
-            "Prometheus reaches no exporter, so nothing is watched. Stripe keeps and repeats its events for three days.",
+            "No exporter can be reached, so nothing is watched. Stripe repeats its events for three days.",
             f"(max({up}) or vector(0)) == 0",
             Runbook(
                 "Prometheus has reached no replica of the exporter's private listener for two minutes.",
-                "No billing alert can fire. Events are not lost as long as the exporter is back within Stripe's three days.",
+                "No billing alert can fire. No event is lost if the exporter is back within Stripe's three days.",
                 "1. Is the process running, and what are its last log lines?\n"
-                "2. Does `curl http://…:9847/-/healthy` answer from Prometheus' host? Then look at Prometheus' targets page.\n"
+                "2. Does `curl http://…:9847/-/healthy` answer from Prometheus' host? Look at its targets page.\n"
                 "3. Is the job called as the rules were rendered for (`bw-rules render --job`)?",
                 "Nothing to tune; `--job` must name the job of your scrape configuration.",
             ),
@@ -116,7 +116,7 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "warning",
             "More webhook requests are refused than accepted.",
             f"{{{{ $value }}}} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more than "
-            "were accepted. The landing page of the exporter says why.",
+            "were accepted. The exporter's landing page says why.",
             f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})',
             Runbook(
                 "Most requests to this tenant's URL were answered 400, 413 or 429.",

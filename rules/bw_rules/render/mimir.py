@@ -11,6 +11,8 @@ from bw_rules.rule import Alert, Group, as_mapping
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bw_rules.promql import Recording
+
 RULES_PER_GROUP = 20
 """Mimir's default ruler_max_rules_per_rule_group."""
 
@@ -25,7 +27,7 @@ def _split(group: Group) -> Iterator[Group]:
     """Keep recordings and the first alerts together; what does not fit reads them from groups of its own."""
     recordings = tuple(rule for rule in group.rules if not isinstance(rule, Alert))
     alerts = tuple(rule for rule in group.rules if isinstance(rule, Alert))
-    rules = (*recordings, *alerts)
+    rules: tuple[Recording | Alert, ...] = (*recordings, *alerts)
     for number, start in enumerate(range(0, len(rules), RULES_PER_GROUP)):
         name = group.name if number == 0 else f"{group.name}.{number + 1}"
         yield Group(name, rules[start : start + RULES_PER_GROUP])

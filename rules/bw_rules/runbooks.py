@@ -1,0 +1,32 @@
+"""The pages that alerts link to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bw_rules import watchdog
+from bw_rules.build import JOB
+from bw_rules.detectors import DETECTORS
+from bw_rules.promql import DAY
+
+if TYPE_CHECKING:
+    from bw_rules.detector import Runbook
+
+
+def pages() -> dict[str, str]:
+    """Return every runbook by its file's name."""
+    found = {one.alert: (one.summary, one.runbook) for one in DETECTORS.values()}
+    found |= {one.name: (one.summary, one.runbook) for one in watchdog.alerts(JOB, 8 * DAY)}
+    return {f"{alert}.md": runbook(alert, *parts) for alert, parts in found.items()}
+
+
+def runbook(alert: str, summary: str, parts: Runbook) -> str:
+    """Return one page."""
+    return (
+        f"# {alert}\n\n"
+        f"{summary}\n\n"
+        f"## Meaning\n\n{parts.meaning}\n\n"
+        f"## Impact\n\n{parts.impact}\n\n"
+        f"## What to look at first\n\n{parts.first}\n\n"
+        f"## How to tune\n\n{parts.tune}\n"
+    )

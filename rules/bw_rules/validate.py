@@ -1,0 +1,97 @@
+"""Whether a rule file is good: it parses, reads metrics that exist, and promtool has nothing to say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bw_exporter import catalog, yaml_strict
+from bw_exporter.errors import ConfigError
+from bw_rules import tools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
+_OURS = re.compile(r"(?<![\w:])(?:billing\w*|(?:tenant|billing):[\w:]+)(?![\w:])")
+_LABEL_LIST = re.compile(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^()]*\)")
+_ELSEWHERE = re.compile(r"up|prometheus_\w+|ALERTS(?:_FOR_STATE)?")
+"""Metrics that Prometheus itself makes."""
+
+EXPORTED = frozenset(name for family in catalog.FAMILIES for name in family.sample_names)
+
+
+def check(path: str) -> tuple[list[str], list[str]]:
+    """Return (what is wrong with the rule file, remarks), each line naming the rule."""
+    try:
+        document = yaml_strict.load(path).value
+    except ConfigError as error:
+        return str(error).splitlines(), []
+    groups = _groups(document)
+    if groups is None:
+        return [f"{path}: file: has no `groups:` with rules; give a rendered rule file"], []
+    problems, remarks = [], []
+    parse = _parser()
+    if parse is None:
+        remarks.append("promql-parser is not installed: expressions were left to promtool")
+    recorded = {str(rule["record"]) for _, rule in _rules(groups) if "record" in rule}
+    for where, rule in _rules(groups):
+        try:
+            read = _read_by(parse, str(rule.get("expr", "")))
+        except ValueError as error:
+            problems.append(f"{path}: {where}: is no PromQL: {error}")
+            continue
+        problems.extend(
+            f"{path}: {where}: no metric is called {name}; render the file again"
+            for name in sorted(read - recorded - EXPORTED)
+            if not _ELSEWHERE.fullmatch(name)
+        )
+    promtool = tools.find("promtool")
+    if promtool is None:
+        remarks.append("promtool is not on PATH: its own checks were left out")
+    elif isinstance(document, dict) and set(document) == {"groups"}:
+        code, said = tools.run(promtool, "check", "rules", "--lint-fatal", path)
+        problems += [f"{path}: promtool: {line}" for line in said.splitlines() if code and line.strip()]
+    return problems, remarks
+
+
+def _read_by(parse: Any, expr: str) -> set[str]:  # noqa: ANN401 - an optional package without types
+    """Return the metrics that an expression reads; without the parser, those with names like ours."""
+    if parse is None:
+        return set(_OURS.findall(_LABEL_LIST.sub(" ", _STRING.sub('""', expr))))
+    from promql_parser import VectorSelector, walk  # noqa: PLC0415 - optional
+
+    names: set[str] = set()
+
+    def visit(node: object) -> None:
+        if isinstance(node, VectorSelector):
+            names.add(str(node.name))
+
+    walk(parse(expr), visit)
+    return names
+
+
+def _groups(document: object) -> list[dict[str, Any]] | None:
+    """Return the groups of a rule file, a PrometheusRule or a Mimir namespace."""
+    found = document.get("spec", document) if isinstance(document, dict) else None
+    groups = found.get("groups") if isinstance(found, dict) else None
+    good = isinstance(groups, list) and all(
+        isinstance(g, dict) and isinstance(g.get("rules"), list) for g in groups
+    )
+    return groups if good else None
+
+
+def _rules(groups: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for group in groups:
+        for rule in group["rules"]:
+            profile = rule.get("labels", {}).get("threshold_profile", "")
+            name = rule.get("alert") or rule.get("record")
+            yield f"{group.get('name')}.{name}{f'[{profile}]' if profile else ''}", rule
+
+
+def _parser() -> Any:  # noqa: ANN401 - an optional package without types
+    try:
+        from promql_parser import parse  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return parse
