@@ -31,8 +31,8 @@ def run(
 ) -> tuple[bool, list[str]]:
     """Return (whether all cases came out, lines to print).
 
-    `only` names one detector; `change` may alter the rendered rules first, to see that the cases notice. Raises BillingWatchError
-    where there is no promtool.
+    `only` names one detector; `change` may alter the rendered rules first, to see that the cases notice. Raises
+    BillingWatchError where there is no promtool.
     """
     tool = tools.find("promtool")
     if tool is None:

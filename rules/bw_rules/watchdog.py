@@ -115,14 +115,14 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingWebhookRefused",
             "warning",
             "More webhook requests are refused than accepted.",
-            f"{{{{ $value }}}} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more than "
-            "were accepted. The exporter's landing page says why.",
+            f"{{{{ $value }}}} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more "
+            "than were accepted. The exporter's landing page says why.",
             f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})',
             Runbook(
                 "Most requests to this tenant's URL were answered 400, 413 or 429.",
                 "Events that Stripe sends are not counted. Stripe repeats them for three days.",
                 '1. `sum by (result) (billingwatch_webhook_requests_total{tenant="…"})` says why.\n'
-                "2. `bad_signature`: the secret in tenants.yaml is not that of the endpoint, or somebody else is posting. "
+                "2. `bad_signature`: the secret in tenants.yaml is not that of the endpoint, or a stranger posts. "
                 "Compare with Stripe's dashboard, Developers > Webhooks; while rolling, list both secrets.\n"
                 "3. `expired_signature`: the clock is wrong. `rate_limited`: raise `rate_limit`.",
                 "Give the tenant a `path_token`, so that strangers cannot find its URL.",
@@ -182,14 +182,14 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingHistoryMissing",
             "info",
             "Prometheus does not know the past that detectors compare with.",
-            f"Prometheus has no record of {{{{ $labels.tenant }}}} from {duration(reach)} ago, so comparisons with the past "
-            "say nothing yet. Backfill the recording rules, or wait.",
+            f"Prometheus has no record of {{{{ $labels.tenant }}}} from {duration(reach)} ago, so comparisons with "
+            "the past say nothing yet. Backfill the recording rules, or wait.",
             f"{created(scope)} < time() - {reach + HOUR}\n"
             f"unless on (tenant)\nlast_over_time({events}[{duration(HOUR)}] offset {duration(reach)})",
             Runbook(
                 "The exporter has known this tenant for longer than Prometheus has recorded it.",
-                "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop stay "
-                "silent for this tenant until the history is there. They never guess.",
+                "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop "
+                "stay silent for this tenant until the history is there. They never guess.",
                 f"1. Is Prometheus' retention at least {past}?\n"
                 "2. Were the rules installed only now? Then backfill: "
                 "`promtool tsdb create-blocks-from rules --start … billing.rules.yml`.\n"
@@ -204,7 +204,9 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "critical",
             "Prometheus fails to evaluate the billing rules.",
             "{{ $value }} evaluations in {{ $labels.rule_group }} failed within 10m; its alerts cannot fire.",
-            'sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])) > 0',
+            "sum by (rule_group) (\n"
+            '  increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])\n'
+            ") > 0",
             Runbook(
                 "Prometheus could not evaluate rules of a group of ours.",
                 "The detectors of that group are blind.",

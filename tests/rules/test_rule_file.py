@@ -111,7 +111,7 @@ def test_every_label_in_an_annotation_survives_the_expression(wild: Tenants):
         assert used <= kept, rule["alert"]
 
 
-def labels_of(expr: Any, recorded: dict[str, str]) -> set[str]:
+def labels_of(expr: Any, recorded: dict[str, str]) -> set[str]:  # noqa: PLR0911 - one for each kind
     """Labels that a result surely has: those of the left side, or of the aggregation."""
     kind = type(expr).__name__
     if kind == "ParenExpr":

@@ -56,7 +56,7 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"{{{{ $value }}}} duplicate charges found within {duration(t.hold)}: the same amount taken again from the same "
+        f"{{{{ $value }}}} duplicate charges found within {duration(t.hold)}: the same amount again from the same "
         f"payer within {duration(t.window)}, and not given back within {duration(t.grace)}."
     )
 

@@ -55,7 +55,7 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"{{{{ $value }}}} invoices found within {duration(t.hold)} that ask for another amount than their subscription "
+        f"{{{{ $value }}}} invoices found within {duration(t.hold)} asking for another amount than their subscription "
         f"says, by more than the tolerance of {t.tolerance} minor units a line."
     )
 

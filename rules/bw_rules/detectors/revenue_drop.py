@@ -182,8 +182,8 @@ DETECTOR = Detector(
     reach=lambda t: int(t.window + t.baseline),
     labels=("tenant", "currency"),
     runbook=Runbook(
-        meaning="In one currency, gross revenue of the window is lower by `drop_pct` percent or more than the average of "
-        "the baseline before it, or than the same weekdays in it. Each currency is looked at alone.",
+        meaning="In one currency, gross revenue of the window is lower by `drop_pct` percent or more than the "
+        "average of the baseline before it, or than the same weekdays in it. Each currency is looked at alone.",
         impact="Sales are missing: nobody buys, nobody can pay, or a renewal run did not happen.",
         first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts "
         "(`billing_charge_attempts_total`)?\n"

@@ -72,7 +72,21 @@ def _read(base: str) -> yaml.MappingNode:
         ) from None
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(base, (Problem("file", "is no mapping; give an alertmanager.yml"),))
+    _keep_times(root)
     return root
+
+
+def _keep_times(node: yaml.Node) -> None:
+    """Quote `9:00`, which is a number to PyYAML alone, or it would be written with a tag Alertmanager refuses."""
+    if isinstance(node, yaml.ScalarNode):
+        if ":" in node.value and node.tag.endswith((":int", ":float")):
+            node.tag, node.style = "tag:yaml.org,2002:str", '"'
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            _keep_times(value)
+    else:
+        for item in node.value:
+            _keep_times(item)
 
 
 def _get(node: yaml.MappingNode, key: str) -> yaml.Node | None:

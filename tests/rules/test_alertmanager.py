@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from bw_exporter.errors import ConfigError
+from bw_exporter.receivers import SEVERITIES
+from bw_rules import tools
+from bw_rules.render import alertmanager, merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bw_exporter.tenants import Tenants
+
+FULL = """
+tenants:
+  prod: {webhook_secret: whsec_a, notify: [slack, pager]}
+  acme: {webhook_secret: whsec_a, notify: [slack, pager]}
+  shop: {webhook_secret: whsec_a, notify: [discord, hook, telegram, mail]}
+  deaf: {webhook_secret: whsec_a, notify: [pager]}
+  free: {webhook_secret: whsec_a}
+receivers:
+  slack: {slack: {api_url_file: /run/secrets/slack, channel: "#billing"}}
+  pager: {pagerduty: {routing_key_file: /run/secrets/pd}, min_severity: critical}
+  discord: {discord: {webhook_url: "https://discord.example.com/x"}, min_severity: warning}
+  hook: {webhook: {url: "http://127.0.0.1:9/x"}}
+  telegram: {telegram: {bot_token: "1:a", chat_id: 42}}
+  mail: {email: {to: a@example.com}}
+  ops: {webhook: {url: "http://127.0.0.1:9/ops"}}
+  pulse: {webhook: {url: "http://127.0.0.1:9/pulse"}}
+watchdog: {heartbeat: pulse}
+"""
+
+BASE = """
+global: {resolve_timeout: 7m}
+route:
+  receiver: theirs
+  group_by: [job]
+  routes:
+    - {matchers: ['team="db"'], receiver: theirs, active_time_intervals: [office]}
+receivers:
+  - name: theirs
+    webhook_configs: [{url: "http://127.0.0.1:9/theirs", send_resolved: yes}]
+time_intervals:
+  - name: office
+    time_intervals: [{times: [{start_time: 09:00, end_time: 17:00}]}]
+"""
+
+
+def written(tenants: Tenants, folder: Path, version: tuple[int, int] = (0, 25)) -> Path:
+    file = folder / "alertmanager.yml"
+    file.write_text(alertmanager.render(alertmanager.routing(tenants, version), tenants.source))
+    return file
+
+
+def route(amtool: str, file: Path, **labels: str) -> list[str]:
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    code, said = tools.run(amtool, "config", "routes", "test", "--config.file", str(file), *pairs)
+    assert code == 0, said
+    (line,) = [line for line in said.splitlines() if not line.startswith("Warning")]
+    return sorted(line.split(","))
+
+
+def expected(tenants: Tenants, tenant: str, severity: str) -> list[str]:
+    def heard(name: str) -> bool:
+        lowest = tenants.receivers[name].min_severity
+        return SEVERITIES.index(severity) <= SEVERITIES.index(lowest)
+
+    names = tenants.by_id[tenant].notify or ("ops",)
+    return sorted(name for name in names if heard(name)) or ["nobody"]
+
+
+def test_alertmanager_takes_every_kind_of_receiver(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    code, said = tools.run(amtool, "check-config", str(written(config(FULL), tmp_path)))
+    assert code == 0, said
+
+
+def test_every_tenant_and_severity_reaches_its_receivers_and_no_other(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    tenants = config(FULL)
+    file = written(tenants, tmp_path)
+    for tenant, severity in itertools.product(tenants.by_id, SEVERITIES):
+        labels = {"alertname": "BillingSilentLapse", "detector": "silent_lapse", "severity": severity}
+        assert route(amtool, file, tenant=tenant, **labels) == expected(tenants, tenant, severity)
+
+
+def test_the_watchdog_has_its_own_route_and_its_heartbeat(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    file = written(config(FULL), tmp_path)
+    down = {"alertname": "BillingExporterDown", "detector": "watchdog", "severity": "critical"}
+    assert route(amtool, file, **down) == ["ops"]
+    assert route(amtool, file, tenant="prod", **down) == ["ops"]
+    assert route(amtool, file, **down | {"alertname": "BillingWatchdog"}) == ["pulse"]
+
+
+def test_a_tenant_that_is_not_in_the_file_yet_reaches_the_operators(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    file = written(config(FULL), tmp_path)
+    assert route(amtool, file, tenant="new", severity="critical", detector="fraud_spike") == ["ops"]
+
+
+def test_a_client_hears_of_no_other_tenant(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
+    tenants = config(
+        "tenants: {a: {webhook_secret: whsec_a, notify: [x]}, b: {webhook_secret: whsec_a}}\n"
+        "receivers: {x: {webhook: {url: 'http://127.0.0.1:9/'}}}"
+    )
+    file = written(tenants, tmp_path)
+    assert route(amtool, file, tenant="b", severity="critical", detector="fraud_spike") == ["nobody"]
+    assert route(amtool, file, severity="critical", detector="watchdog") == ["x"]
+
+
+def test_what_a_receiver_gives_itself_is_kept(config: Callable[[str], Tenants]):
+    tenants = config(
+        "tenants: {a: {webhook_secret: whsec_a}}\n"
+        "receivers: {x: {slack: {api_url_file: /x, title: mine, send_resolved: false}}}"
+    )
+    (_, mine) = alertmanager.routing(tenants, (0, 25)).receivers
+    (slack,) = mine["slack_configs"]
+    assert (slack["title"], slack["send_resolved"], slack["api_url_file"]) == ("mine", False, "/x")
+    assert "Runbook" in slack["text"]
+
+
+@pytest.mark.parametrize(
+    ("receiver", "older"),
+    [
+        ("telegram: {bot_token_file: /x, chat_id: 1}", "bot_token"),
+        ("webhook: {url_file: /x}", "url"),
+        ("discord: {webhook_url_file: /x}", "webhook_url"),
+    ],
+)
+def test_a_field_too_new_for_alertmanager_is_named_with_the_way_out(
+    config: Callable[[str], Tenants], receiver: str, older: str
+):
+    tenants = config(f"tenants: {{a: {{webhook_secret: whsec_a}}}}\nreceivers: {{x: {{{receiver}}}}}")
+    with pytest.raises(ConfigError, match=rf"receivers\.x\..*needs Alertmanager 0.*give {older} instead"):
+        alertmanager.routing(tenants, (0, 25))
+    assert alertmanager.routing(tenants, (0, 28)).receivers
+
+
+def test_mail_without_a_server_says_what_was_assumed(config: Callable[[str], Tenants]):
+    (remark,) = alertmanager.routing(config(FULL), (0, 25)).remarks
+    assert "receivers.mail.email" in remark
+    assert "smarthost" in remark
+
+
+def test_a_base_keeps_all_it_had(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE)
+    tenants = config(FULL)
+    merged = tmp_path / "merged.yml"
+    merged.write_text(merge.merge(str(base), alertmanager.routing(tenants, (0, 25)), "tenants.yaml"))
+    code, said = tools.run(amtool, "check-config", str(merged))
+    assert code == 0, said
+    assert route(amtool, merged, team="db") == ["theirs"]
+    assert route(amtool, merged, other="x") == ["theirs"]
+    for tenant, severity in itertools.product(tenants.by_id, SEVERITIES):
+        found = route(amtool, merged, tenant=tenant, severity=severity, detector="fraud_spike")
+        assert found == expected(tenants, tenant, severity)
+    text = merged.read_text()
+    assert "resolve_timeout: 7m" in text
+    assert "17:00" in text
+    assert "1020" not in text
+
+
+def test_merging_again_replaces_what_was_merged_before(config: Callable[[str], Tenants], tmp_path: Path):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE)
+    first = merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+    base.write_text(first)
+    second = merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+    assert yaml.safe_load(second) == yaml.safe_load(first)
+
+
+def test_a_receiver_name_that_the_base_has_too_is_an_error(config: Callable[[str], Tenants], tmp_path: Path):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE.replace("theirs", "slack"))
+    with pytest.raises(ConfigError, match=r"receivers\.slack: .*rename"):
+        merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")

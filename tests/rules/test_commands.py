@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bw_rules import generate
+from bw_rules.cli import main
+from bw_rules.detectors import DETECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TEXT = """
+defaults: {detectors: {webhook_lag: {max_lag: 60s}}}
+tenants:
+  prod: {webhook_secret_file: /nowhere/secret, detectors: {fraud_spike: {min_disputes: 9}}}
+  idle: {webhook_secret_env: NOT_SET, detectors: {silent_lapse: {enabled: false}}}
+"""
+
+
+@pytest.fixture
+def file(config_file: Callable[[str], Path]) -> str:
+    return str(config_file(TEXT))
+
+
+def test_rules_need_neither_secret_files_nor_environment(file: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["render", "--config.file", file]) == 0
+    assert capsys.readouterr().out.startswith("# Made by bw-rules from tenants.yaml; do not edit")
+
+
+def test_every_mistake_is_on_a_line_of_its_own(
+    config_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    bad = config_file("tenants:\n  a: {mode: x}\n  b: {webhook_secret: whsec_a, nam: y}\n")
+    assert main(["render", "--config.file", str(bad)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 3
+
+
+@pytest.mark.parametrize("form", ["prometheus", "operator", "mimir"])
+def test_what_was_rendered_passes_check_and_diff(
+    file: str, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+):
+    out = str(tmp_path / "rules.yml")
+    assert main(["render", "--config.file", file, "--format", form, "--output", out]) == 0
+    assert main(["check", "--config.file", file, out]) == 0
+    assert main(["diff", "--config.file", file, "--format", form, out]) == 0
+    assert "ok" in capsys.readouterr().out
+
+
+def test_diff_shows_what_is_stale(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "rules.yml"
+    main(["render", "--config.file", file, "--output", str(out)])
+    out.write_text(out.read_text().replace(">= 9", ">= 8"))
+    assert main(["diff", "--config.file", file, str(out)]) == 1
+    assert "+" in capsys.readouterr().out
+
+
+def test_a_rule_file_that_is_broken_fails_its_check(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "rules.yml"
+    out.write_text("groups: [{name: g, rules: [{alert: A, expr: 'billing_nothing_total > 1'}]}]\n")
+    assert main(["check", "--config.file", file, str(out)]) == 1
+    assert "g.A: no metric is called billing_nothing_total" in capsys.readouterr().out
+
+
+def test_list_shows_every_detector_and_who_differs(file: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["list", "--config.file", file]) == 0
+    said = capsys.readouterr().out
+    assert all(f"{name}: " in said for name in DETECTORS)
+    assert "prod: min_disputes 9" in said
+    assert "idle: off" in said
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_explain_tells_thresholds_their_origin_promql_and_runbook(
+    file: str, detector: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["explain", detector, "--config.file", file]) == 0
+    said = capsys.readouterr().out
+    assert f"Alert {DETECTORS[detector].alert}, threshold_profile default" in said
+    assert "## How to tune" in said
+
+
+def test_explain_tells_where_a_threshold_comes_from(file: str, capsys: pytest.CaptureFixture[str]):
+    main(["explain", "fraud_spike", "--tenant", "prod", "--config.file", file])
+    said = capsys.readouterr().out
+    assert any("min_disputes" in line and "tenants.prod" in line for line in said.splitlines())
+    main(["explain", "webhook_lag", "--config.file", file])
+    said = capsys.readouterr().out
+    assert any("max_lag" in line and "defaults" in line for line in said.splitlines())
+
+
+def test_a_misspelled_detector_or_tenant_is_met_with_the_nearest(
+    file: str, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["explain", "fraud_spik", "--config.file", file]) == 1
+    assert "did you mean fraud_spike?" in capsys.readouterr().err
+    assert main(["explain", "fraud_spike", "--tenant", "prd", "--config.file", file]) == 1
+    assert "did you mean prod?" in capsys.readouterr().err
+
+
+def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
+    code = (
+        "import sys, bw_rules.cli, bw_rules.explain, bw_rules.validate, bw_rules.trial_run, bw_rules.render.merge\n"
+        "heavy = {'flask', 'stripe', 'gunicorn', 'sqlite3', 'bw_exporter.store', 'promql_parser', 'requests'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_is_shipped_is_what_would_be_generated_now():
+    assert [str(path) for path in generate.stale()] == []
