@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bw_exporter.checks import CHECKS
@@ -17,12 +17,15 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.retention import MARKS_PER_TENANT
 
 if TYPE_CHECKING:
-    from bw_exporter.store import Finding, Store, Transaction
+    from bw_exporter.store import Finding, Pending, Store, Transaction
 
 SETTLE_EVERY_SECONDS = 1.0
 PROBE_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 60.0
 EVICT_EVERY_SECONDS = 600.0
+
+PUT_OFF_SECONDS = 3600
+"""How long a question waits whose answer failed; a fault in it must not hold up the others."""
 
 _SETTLED_AT_ONCE = 64
 _PRUNED_AT_ONCE = 500
@@ -63,12 +66,18 @@ def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: thr
 
 
 def settle(store: Store, now: int) -> None:
-    """Answer every question whose time has come."""
-    settled = _SETTLED_AT_ONCE
-    while settled == _SETTLED_AT_ONCE:
-        settled, findings = store.write(lambda tx: _settled(tx, now))
+    """Answer every question whose time has come, many in a commit; one that fails is put off alone."""
+    due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE))
+    while due:
+        try:
+            findings = store.write(lambda tx, due=due: _answered(due, tx, now))  # type: ignore[misc]
+        except StoreUnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - which of them it was is found out one by one
+            findings = [finding for pending in due for finding in _answered_alone(pending, store, now)]
         for finding in findings:
             _log.warning("found", extra={"kind": finding.kind, "tenant": finding.tenant, **finding.details})
+        due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE)) if len(due) == _SETTLED_AT_ONCE else []
 
 
 def prune(store: Store, now: int) -> None:
@@ -104,13 +113,25 @@ def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up
     return True
 
 
-def _settled(tx: Transaction, now: int) -> tuple[int, list[Finding]]:
+def _answered(due: Sequence[Pending], tx: Transaction, now: int) -> list[Finding]:
     findings: list[Finding] = []
-    due = tx.due(now, _SETTLED_AT_ONCE)
     for pending in due:
         if (check := CHECKS.get(pending.check)) is None:
             tx.drop(pending)
         elif (finding := check.settle(pending, tx, now)) is not None:
             tx.report(finding)
             findings.append(finding)
-    return len(due), findings
+    return findings
+
+
+def _answered_alone(pending: Pending, store: Store, now: int) -> list[Finding]:
+    try:
+        return store.write(lambda tx: _answered([pending], tx, now))
+    except StoreUnavailableError:
+        raise
+    except Exception:  # noqa: BLE001 - told, put off, and the others go on
+        again = replace(pending, due_at=now + PUT_OFF_SECONDS)
+        extra = {"check": pending.check, "key": pending.key, "tenant": pending.tenant}
+        _log.exception("a check failed; it is asked again in an hour", extra=extra)
+        store.write(lambda tx: tx.wait(again))
+        return []
