@@ -36,6 +36,10 @@ class Scope:
         """Return the selector of a recorded series."""
         return f"{name}{{{self.tenants}}}" if self.tenants else name
 
+    def narrowed(self, expr: str, name: str) -> str:
+        """Return the expression for the scope's tenants alone, who are named once, beside `name`, a recorded series."""
+        return f"{expr}\nand on (tenant)\n{self.recorded(name)}" if self.tenants else expr
+
     @property
     def everyone(self) -> Scope:
         """The same for all tenants."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bw_rules.thresholds import Base
 
-_COARSE, _FINE = 5 * MINUTE, MINUTE
+_COARSE, _FINE = 10 * MINUTE, MINUTE
 _LONGEST_FINE = 2 * DAY
 _CURRENCIES = ("eur", "usd")
 _NOT_AN_ID = re.compile(r"[^a-z0-9]+")
@@ -71,7 +71,7 @@ def unit_tests(
 ) -> dict[str, dict[str, Any]]:
     """Return promtool's test files for `rule_file`, by file name, one for each step of evaluation.
 
-    Days are evaluated every 5 minutes, which takes seconds where every minute would take a quarter of an
+    Days are evaluated every 10 minutes, which takes seconds where every minute would take a quarter of an
     hour. The order of groups is given, or promtool would evaluate them in any.
     """
     tests: dict[int, dict[Steps, list[Trial]]] = {}

@@ -40,7 +40,11 @@ def run(
             "promtool is not on PATH; install Prometheus, or run make tools, or set PROMTOOL to its path"
         )
     found = [trial for trial in promtool.trials(tenants) if only in (None, trial.detector)]
-    groups = build.groups(promtool.cast(found), settings)
+    groups = [
+        group
+        for group in build.groups(promtool.cast(found), settings)
+        if only in (None, build.detector_of(group.name))
+    ]
     (folder / RULES).write_text(change(prometheus.render(groups, tenants.source)), encoding="utf-8")
     names = [group.name for group in groups]
     files = promtool.unit_tests(found, RULES, names, settings.job)

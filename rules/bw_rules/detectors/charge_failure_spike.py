@@ -25,7 +25,7 @@ class Thresholds(Base):
         Decimal(3),
         description="How many times the failures of the window one baseline ago, and of the average one.",
     )
-    window: Annotated[int, DurationBetween("5m", "1d")] = Field(
+    window: Annotated[int, DurationBetween("1m", "1d")] = Field(
         3600, description="The time in which failures are counted."
     )
     baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(
@@ -85,22 +85,21 @@ def condition(t: Thresholds, scope: Scope) -> str:
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """The lower of the two arms, at the present number of attempts."""
-    then = scope.recorded(FAILURES.delta_name(t.window, t.baseline))
-    then = f"clamp_min({t.multiplier} * {then}, {t.min_failures})"
+    then = f"clamp_min({t.multiplier} * {FAILURES.delta_name(t.window, t.baseline)}, {t.min_failures})"
     factor = Fraction(t.multiplier) * t.window / t.baseline
-    average = times(factor.numerator, scope.recorded(FAILURES.delta_name(t.baseline, t.window)))
+    average = times(factor.numerator, FAILURES.delta_name(t.baseline, t.window))
     average = f"{average} / {factor.denominator}"
-    attempts = scope.recorded(ATTEMPTS.delta_name(t.window))
-    return Recording(
-        FAILURES.threshold_name(t.window),
+    attempts = ATTEMPTS.delta_name(t.window)
+    level = (
         "min by (tenant) (\n"
         f"  ({then} >= on (tenant) {average})\n"
         "  or on (tenant)\n"
         f"  ({average} > on (tenant) {then})\n"
         "  or\n"
         f'  label_replace({t.failure_pct} * ({attempts} >= {t.min_attempts}) / 100, "arm", "share", "", "")\n'
-        ")",
+        ")"
     )
+    return Recording(FAILURES.threshold_name(t.window), scope.narrowed(level, FAILURES.max_name))
 
 
 def description(t: Thresholds) -> str:

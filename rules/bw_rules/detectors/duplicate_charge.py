@@ -24,7 +24,7 @@ class Thresholds(Base):
     grace: Annotated[int, DurationBetween("0", "1d")] = Field(
         120, description="How long a refund or an explanation is waited for before the duplicate counts."
     )
-    hold: Annotated[int, DurationBetween("5m", "7d")] = Field(
+    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
         3600, description="How long the alert stands after a duplicate was found."
     )
 

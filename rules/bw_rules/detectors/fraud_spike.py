@@ -24,7 +24,7 @@ class Thresholds(Base):
     multiplier: Annotated[Decimal, NumberBetween(1, 1000)] = Field(
         Decimal(5), description="Disputes in the window over the average of the baseline before it."
     )
-    window: Annotated[int, DurationBetween("1h", "7d")] = Field(
+    window: Annotated[int, DurationBetween("1m", "7d")] = Field(
         86400, description="The time in which disputes are counted."
     )
     baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(
@@ -108,7 +108,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes(
             "scrapes missing at the start of the window",
             "fires",
-            steps((t.window + HOUR // 3, None), (t.window - HOUR // 3, 100), (inside, 100 + floor)),
+            steps((t.window + HOUR // 3, None), (t.window - HOUR // 3, 100), (HOUR // 4, 100 + floor)),
         ),
     )
 

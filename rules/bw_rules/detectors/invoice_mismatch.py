@@ -23,7 +23,7 @@ class Thresholds(Base):
     grace: Annotated[int, DurationBetween("0", "1d")] = Field(
         900, description="How long a late subscription event is waited for before the mismatch counts."
     )
-    hold: Annotated[int, DurationBetween("5m", "7d")] = Field(
+    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
         3600, description="How long the alert stands after a mismatch was found."
     )
 

@@ -33,7 +33,7 @@ class Thresholds(Base):
     drop_pct: Annotated[Decimal, NumberBetween(0, 100, above=True)] = Field(
         Decimal(50), description="Percent by which revenue must have fallen below the baseline's average."
     )
-    window: Annotated[int, DurationBetween("1h", "7d")] = Field(
+    window: Annotated[int, DurationBetween("1m", "7d")] = Field(
         86400, description="The time whose revenue is looked at."
     )
     baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(

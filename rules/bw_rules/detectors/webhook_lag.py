@@ -30,7 +30,7 @@ class Thresholds(Base):
     max_lag: Annotated[int, DurationBetween("0", "365d"), AfterValidator(_bucket)] = Field(
         30, description="An event may take this long to arrive; must be a bucket of the histogram."
     )
-    window: Annotated[int, DurationBetween("5m", "1d")] = Field(
+    window: Annotated[int, DurationBetween("1m", "1d")] = Field(
         900, description="The time in which late events are counted."
     )
     min_events: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
