@@ -26,8 +26,9 @@ MIGRATIONS = (
             "CREATE TABLE series (family INTEGER NOT NULL, tenant TEXT NOT NULL, rank INTEGER NOT NULL,"
             " line TEXT NOT NULL, value INTEGER NOT NULL,"
             " PRIMARY KEY (family, tenant, rank, line)) WITHOUT ROWID",
+            # By object before kind, so that what is remembered of one charge stands on one page.
             "CREATE TABLE ledger (tenant TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
-            " state BLOB NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, kind, key)) WITHOUT ROWID",
+            " state BLOB NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, key, kind)) WITHOUT ROWID",
             "CREATE INDEX ledger_keep_until ON ledger (keep_until)",
             "CREATE TABLE marks (tenant TEXT NOT NULL, topic TEXT NOT NULL, at INTEGER NOT NULL,"
             " key TEXT NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, topic, at, key)) WITHOUT ROWID",
