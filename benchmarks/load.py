@@ -15,16 +15,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from benchmarks.bare import SECRET
 from bw_exporter.sender import sign
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import body, event
+from bw_exporter.shop.events import body
 from bw_exporter.shop.ids import Ids
+from bw_exporter.shop.sales import new_buyer, one_off_sale, payment
+from bw_exporter.shop.shapes import Json
+
+Mix = Literal["sales", "charges"]
 
 CONNECTIONS = 32
+BODY_BYTES = 2500
 _GIVE_UP_SECONDS = 60.0
 
 
@@ -38,7 +43,9 @@ class Load:
     refused: int
 
 
-def loaded(port: int, *, count: int, seed: str, tenants: int, per_second: float = 0.0) -> Load:
+def loaded(
+    port: int, *, count: int, seed: str, tenants: int, mix: Mix = "sales", per_second: float = 0.0
+) -> Load:
     """Post `count` events to a server on this machine; as fast as it answers, or at a steady rate."""
     command = [
         sys.executable,
@@ -49,6 +56,7 @@ def loaded(port: int, *, count: int, seed: str, tenants: int, per_second: float 
         seed,
         str(tenants),
         str(per_second),
+        mix,
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Load(**json.loads(done.stdout))
@@ -59,45 +67,45 @@ def tenant_name(number: int) -> str:
     return f"tenant-{number:05d}"
 
 
-def requests(port: int, count: int, seed: str, tenants: int, now: int) -> list[bytes]:
-    """Return whole HTTP requests: one charge each, of about 2.5 KB, spread over the tenants."""
+def requests(port: int, count: int, seed: str, tenants: int, now: int, mix: Mix) -> list[bytes]:
+    """Return whole HTTP requests, one distinct event of 2.5 KB each, spread over the tenants.
+
+    Of `sales` every sixth is a charge, as Stripe tells of a one-off sale; `charges` are the dearest event.
+    """
     chance, ids = random.Random(seed), Ids(seed)  # noqa: S311 - reproducible, not secret
-    built = []
-    for _ in range(count):
+    built: list[bytes] = []
+    events: Sequence[Json]
+    while len(built) < count:
         made_at = now - chance.randrange(8)
-        charge = objects.charge(
-            ids,
-            created_at=made_at,
-            amount=chance.randrange(500, 20_000),
-            currency=chance.choice(("usd", "usd", "eur")),
-            customer=ids.new("cus"),
-            billing_details={
-                "address": {
-                    "city": "Springfield",
-                    "country": "US",
-                    "line1": "1 Main St",
-                    "postal_code": "12345",
-                },
-                "email": "customer@example.com",
-                "name": "A Customer",
-                "phone": None,
-            },
-            description="Subscription update",
-            receipt_url=f"https://pay.stripe.com/receipts/payment/{chance.randbytes(80).hex()}",
-            statement_descriptor="EXAMPLE.COM",
-            metadata={f"key_{number}": chance.randbytes(24).hex() for number in range(8)},
-        )
-        payload = body(event(ids, "charge.succeeded", charge, created_at=made_at))
-        head = (
-            f"POST /webhooks/{tenant_name(chance.randrange(tenants))} HTTP/1.1\r\n"
-            f"Host: 127.0.0.1:{port}\r\n"
-            "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n"
-            "Content-Type: application/json; charset=utf-8\r\n"
-            f"Content-Length: {len(payload)}\r\n"
-            f"Stripe-Signature: {sign(payload, SECRET, now)}\r\n\r\n"
-        )
-        built.append(head.encode() + payload)
-    return built
+        buyer, amount = new_buyer(ids), chance.randrange(500, 20_000)
+        if mix == "charges":
+            events = payment(ids, made_at, buyer=buyer, amount=amount).events[:1]
+        else:
+            _, events = one_off_sale(ids, made_at, buyer=buyer, amount=amount)
+        tenant = tenant_name(chance.randrange(tenants))
+        built += [_request(port, tenant, _as_large_as_stripes(each, chance), now) for each in events]
+    chance.shuffle(built)
+    return built[:count]
+
+
+def _as_large_as_stripes(event: Json, chance: random.Random) -> bytes:
+    """Return the event's body, filled up with metadata to the 2.5 KB that Stripe's own fields would take."""
+    about = event["data"]["object"]
+    missing = max(0, BODY_BYTES - len(body(event))) // 76
+    about["metadata"] = {f"key_{number:02}": chance.randbytes(24).hex() for number in range(missing)}
+    return body(event)
+
+
+def _request(port: int, tenant: str, payload: bytes, now: int) -> bytes:
+    head = (
+        f"POST /webhooks/{tenant} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1:{port}\r\n"
+        "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n"
+        "Content-Type: application/json; charset=utf-8\r\n"
+        f"Content-Length: {len(payload)}\r\n"
+        f"Stripe-Signature: {sign(payload, SECRET, now)}\r\n\r\n"
+    )
+    return head.encode() + payload
 
 
 def post_all(port: int, waiting: list[bytes], per_second: float) -> Load:
@@ -158,10 +166,17 @@ def _paced(waiting: list[bytes], per_second: float) -> Iterator[tuple[float, byt
 def main() -> None:
     """Run as a process: port, count, seed, tenants, rate; prints the Load as JSON."""
     parser = argparse.ArgumentParser()
-    for name, kind in (("port", int), ("count", int), ("seed", str), ("tenants", int), ("rate", float)):
+    for name, kind in (
+        ("port", int),
+        ("count", int),
+        ("seed", str),
+        ("tenants", int),
+        ("rate", float),
+        ("mix", str),
+    ):
         parser.add_argument(name, type=kind)
     args = parser.parse_args()
-    built = requests(args.port, args.count, args.seed, args.tenants, int(time.time()))
+    built = requests(args.port, args.count, args.seed, args.tenants, int(time.time()), args.mix)
     print(json.dumps(asdict(post_all(args.port, built, args.rate))))
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -124,10 +123,7 @@ def configured(names: list[str]) -> ConfigState:
         Tenant(name, name, "live", name, ("whsec_x",), RateLimit(0, 0), "charge", {}, (), {})
         for name in names
     )
-    by_id = MappingProxyType({tenant.id: tenant for tenant in tenants})
-    everyone = Tenants(
-        all=tenants, receivers=MappingProxyType({}), source="tenants.yaml", by_path=by_id, by_id=by_id
-    )
+    everyone = Tenants(all=tenants, receivers={}, source="tenants.yaml")
     return ConfigState(
         everyone, 1_795_000_000, last_reload_successful=True, problems=(), attempted_monotonic=0.0
     )
