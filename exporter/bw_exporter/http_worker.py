@@ -62,9 +62,10 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def init_signals(self) -> None:
-        """Leave Ctrl-C, which a terminal sends to the whole group, to the supervisor; let signals in."""
+        """Leave to the supervisor what a terminal or `pkill -HUP` sends to all of us; let signals in."""
         super().init_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
 
     def accept(self, listener: socket.socket) -> None:

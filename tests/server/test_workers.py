@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from running_exporter import SECRET, Start, eventually
+from running_exporter import SECRET, RunningExporter, Start, eventually
 
 from bw_exporter import tenants
 from bw_exporter.config_channel import ConfigChannel, encode
@@ -46,16 +47,22 @@ def test_signals_that_mean_nothing_here_change_nothing(start: Start):
     workers = exporter.workers("public") + exporter.workers("private")
     for number in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
         exporter.process.send_signal(number)
+    for pid in workers:
+        os.kill(pid, signal.SIGHUP)  # as `pkill -HUP bw-exporter` would
+        os.kill(pid, signal.SIGINT)  # as Ctrl-C in a terminal does
     assert exporter.reload().status == 200
     assert exporter.workers("public") + exporter.workers("private") == workers
 
 
-def test_two_exporters_started_at_once_share_one_store(start: Start):
-    first = start()
-    second = start()
-    assert first.send(1).status == second.send(2).status == 200
-    assert second.send(1).text.strip() == "redelivered"
-    assert first.requests("accepted") == second.requests("accepted") == 2
+def test_exporters_started_at_once_share_one_store(tmp_path: Path):
+    with contextlib.ExitStack() as running:
+        started = [running.enter_context(RunningExporter(tmp_path)) for _ in range(3)]
+        exporters = [exporter.ready() for exporter in started]
+        for number, exporter in enumerate(exporters):
+            assert exporter.send(number).text.strip() == "accepted"
+        for exporter in exporters:
+            assert exporter.send(1).text.strip() == "redelivered"
+            assert exporter.requests("accepted") == 3
 
 
 def test_it_leaves_nothing_in_the_home_folder_or_the_temporary_one(start: Start, tmp_path: Path):
