@@ -15,6 +15,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bw_exporter.configuration import ConfigState, CurrentConfig
 
 _LENGTH = struct.Struct(">Q")
@@ -63,12 +65,16 @@ class ConfigChannel:
         except OSError:
             return False
 
-    def follow(self, config: CurrentConfig) -> None:
-        """In a worker: take each new state from a thread of its own, until the supervisor is gone."""
-        threading.Thread(target=self._follow, args=(config,), name="config", daemon=True).start()
+    def follow(self, config: CurrentConfig, orphaned: Callable[[], None]) -> None:
+        """In a worker: take each new state, in a thread; call `orphaned` when the supervisor is gone."""
+
+        def run() -> None:
+            self._follow(config)
+            orphaned()
+
+        threading.Thread(target=run, name="config", daemon=True).start()
 
     def _follow(self, config: CurrentConfig) -> None:
-        # An end that is cut means that the supervisor is gone, and with it this worker before long.
         with self._worker_end, contextlib.suppress(OSError):
             while (head := self._receive(_LENGTH.size)) is not None:
                 body = self._receive(_LENGTH.unpack(head)[0])

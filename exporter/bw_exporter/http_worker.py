@@ -194,7 +194,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's own signature
-        """When stopping, first take whom the kernel has already let in."""
+        """When stopping, take whom the kernel has already let in, and have it refuse the next at once."""
         if not enabled and not self.alive and self._accepting:
             for listener in self.sockets:
                 waiting = -1
@@ -202,6 +202,9 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
                     waiting = self.nr_conns
                     self.accept(listener)
         super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
     def _cap_keepalive(self, deadline: float) -> None:
         """When stopping: no longer wait for those who have not begun a request."""

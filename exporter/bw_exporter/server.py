@@ -6,6 +6,7 @@ other's listener, so that nothing that happens on the public one can silence the
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 THREADS = 16
 KEEPALIVE_SECONDS = 75
 OPEN_FILES = 4096
+TAKEN_ADDRESS_SECONDS = 3.0
 TAKE_CONFIG_SECONDS = 10.0
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the workers' heartbeat files, unlinked as soon as they are made
 
@@ -289,15 +291,21 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 def _bind(address: Address, flag: str, cfg: Any, log: Any) -> TCPSocket:  # noqa: ANN401
+    """Listen. An address that is taken may be a predecessor's that is about to end: wait a moment for it."""
     kind = TCP6Socket if ":" in address[0] else TCPSocket
-    try:
-        return kind(address, cfg, log)
-    except OSError as error:
-        host, port = address
-        raise ListenError(
-            f"cannot listen on {host}:{port} ({error.strerror or error}):"
-            f" end what holds it, or give another {flag}"
-        ) from error
+    give_up_at = time.monotonic() + TAKEN_ADDRESS_SECONDS
+    while True:
+        try:
+            return kind(address, cfg, log)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < give_up_at:
+                time.sleep(0.1)
+                continue
+            host, port = address
+            raise ListenError(
+                f"cannot listen on {host}:{port} ({error.strerror or error}):"
+                f" end what holds it, or give another {flag}"
+            ) from error
 
 
 def _shown(listener: TCPSocket) -> str:

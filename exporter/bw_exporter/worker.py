@@ -63,7 +63,7 @@ class Worker(HttpWorker):
         """After the fork: let go of what belongs to others, then serve until told to stop."""
         self.context.close_inherited()
         self.context.channel.close_supervisor_end()
-        self.context.channel.follow(self.context.config)
+        self.context.channel.follow(self.context.config, _drain)
         try:
             super().init_process()
         except Exception as error:
@@ -158,6 +158,11 @@ class PrivateWorker(Worker):
             return None
         os.kill(self.ppid, signal.SIGHUP)
         return self.context.config.wait_for_attempt(asked, RELOAD_TIMEOUT_SECONDS)
+
+
+def _drain() -> None:
+    """End as if the supervisor, which is gone, had said so; it frees the addresses for the next one."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _unavailable(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from running_exporter import SECRET, RunningExporter, Start, eventually
+from running_exporter import ONE_TENANT, SECRET, RunningExporter, Start, eventually
 
 from bw_exporter import tenants
 from bw_exporter.config_channel import ConfigChannel, encode
@@ -34,11 +35,14 @@ def test_a_killed_worker_is_replaced_and_the_others_serve_on(start: Start, role:
     assert len(exporter.workers("public")) == 2
 
 
-def test_workers_end_when_the_supervisor_is_killed(start: Start):
+def test_workers_end_when_the_supervisor_is_killed_and_free_its_addresses_at_once(start: Start):
     exporter = start()
     workers = exporter.workers("public") + exporter.workers("private")
     exporter.process.kill()
     exporter.process.wait()
+    addresses = f"127.0.0.1:{exporter.public}", f"127.0.0.1:{exporter.private}"
+    again = start(ONE_TENANT, "--web.webhook-address", addresses[0], "--web.metrics-address", addresses[1])
+    assert again.send(1).status == 200
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
@@ -80,7 +84,8 @@ def test_a_configuration_arrives_whole_and_is_acknowledged():
     old = ConfigState(NO_ONE, 1, True, (), 1.0)
     new = ConfigState(NO_ONE, 1, False, ("tenants.prod: " + "x" * 5_000_000,), 2.0)
     config, channel = CurrentConfig(old), ConfigChannel()
-    channel.follow(config)
+    orphaned = threading.Event()
+    channel.follow(config, orphaned.set)
     deadline = time.monotonic() + 10
     assert channel.send(encode(new), deadline)
     assert channel.taken(deadline)
@@ -88,6 +93,7 @@ def test_a_configuration_arrives_whole_and_is_acknowledged():
     assert config.wait_for_attempt(2.0, 0) == new
     assert config.wait_for_attempt(2.5, 0) is None
     channel.close_supervisor_end()
+    assert orphaned.wait(5)
 
 
 def test_a_worker_that_takes_no_configuration_is_found_out():
