@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bw_rules import build, tools
+from bw_rules.render import prometheus
+from bw_rules.render.yaml_text import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bw_exporter.tenants import Tenants
+
+MINUTES = 120
+HEALTHY = {
+    'up{job="billing-exporter",instance="a"}': f"1+0x{MINUTES}",
+    'billingwatch_store_up{job="billing-exporter",instance="a"}': f"1+0x{MINUTES}",
+    'billingwatch_config_last_reload_successful{job="billing-exporter",instance="a"}': f"1+0x{MINUTES}",
+    'billing_events_total{job="billing-exporter",instance="a",tenant="t",type="other"}': f"100+1x{MINUTES}",
+    'billing_tenant_created_timestamp_seconds{job="billing-exporter",instance="a",tenant="t"}': f"0+0x{MINUTES}",
+    'billing_last_event_timestamp_seconds{job="billing-exporter",instance="a",tenant="t"}': f"60+60x{MINUTES}",
+}
+UP, STORE, RELOAD, EVENTS, CREATED, LAST = HEALTHY
+REQUESTS = 'billingwatch_webhook_requests_total{job="billing-exporter",instance="a",tenant="%s",result="%s"}'
+FAILED = 'prometheus_rule_evaluation_failures_total{rule_group="rules.yml;billingwatch.fraud_spike"}'
+
+
+def steady(value: int, since: int, then: int) -> str:
+    """Return a series that is `value`, and `then` for its last `since` minutes."""
+    return f"{value}+0x{MINUTES - since} {then}+0x{since - 1}"
+
+
+@pytest.mark.parametrize(
+    ("change", "firing"),
+    [
+        ({}, set()),
+        ({UP: steady(1, 4, 0)}, {"BillingExporterDown"}),
+        ({UP: steady(1, 1, 0)}, set()),
+        ({UP: f"1+0x{MINUTES - 10}"}, {"BillingExporterDown"}),
+        (
+            {UP: steady(1, 8, 0), UP.replace('"a"', '"b"'): f"1+0x{MINUTES}"},
+            {"BillingExporterReplicaDown"},
+        ),
+        ({STORE: steady(1, 2, 0)}, {"BillingStoreErrors"}),
+        ({REQUESTS % ("t", "store_error"): steady(0, 5, 3)}, {"BillingStoreErrors"}),
+        ({RELOAD: steady(1, 4, 0)}, {"BillingConfigReloadFailed"}),
+        (
+            {
+                REQUESTS % ("t", "bad_signature"): f"0+0x{MINUTES - 10} 1+1x9",
+                REQUESTS % ("t", "accepted"): f"50+0x{MINUTES}",
+            },
+            {"BillingWebhookRefused"},
+        ),
+        (
+            {
+                REQUESTS % ("t", "bad_signature"): f"0+0x{MINUTES - 10} 1+1x9",
+                REQUESTS % ("t", "accepted"): f"0+5x{MINUTES}",
+            },
+            set(),
+        ),
+        (
+            {
+                REQUESTS % ("", "unknown_tenant"): f"0+9x{MINUTES}",
+                REQUESTS % ("t", "accepted"): f"0+5x{MINUTES}",
+            },
+            set(),
+        ),
+        ({EVENTS: f"100+1x{MINUTES - 3} 20+1x2"}, {"BillingCounterReset"}),
+        ({CREATED: f"-2592000+0x{MINUTES}"}, {"BillingHistoryMissing"}),
+        ({FAILED: f"0+0x{MINUTES - 5} 3+3x4"}, {"BillingRuleEvaluationFailures"}),
+    ],
+)
+def test_the_watchdog_tells_of_its_own_faults_and_of_nothing_else(
+    config: Callable[[str], Tenants],
+    promtool: str,
+    tmp_path: Path,
+    change: dict[str, str],
+    firing: set[str],
+):
+    groups = build.groups(config("tenants: {t: {webhook_secret: whsec_a}}"), build.Settings())
+    (tmp_path / "rules.yml").write_text(prometheus.render(groups, "tenants.yaml"))
+    expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in {*firing, "BillingWatchdog"}]
+    test: dict[str, Any] = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "group_eval_order": [group.name for group in groups],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": k, "values": v} for k, v in (HEALTHY | change).items()],
+                "promql_expr_test": [
+                    {
+                        "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+                        "eval_time": f"{MINUTES}m",
+                        "exp_samples": expected,
+                    }
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(dump(test, "test"))
+    code, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    assert code == 0, said
