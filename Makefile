@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
-.PHONY: help demo test lint format bench generate lock tools clean
+.PHONY: help demo test lint format bench chaos generate lock tools clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name about; do \
@@ -37,6 +37,9 @@ format: $(INSTALLED) ## format all code
 
 bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+chaos: $(INSTALLED) ## kill -9 everything 20 times under load and compare what counts
+	@$(BIN)/python tests/chaos/kill9.py $(CHAOS)
 
 generate: $(INSTALLED) ## write again what is made from code: rules, reference tables
 	@$(BIN)/python -m bw_rules.generate
