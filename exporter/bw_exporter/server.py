@@ -6,7 +6,6 @@ other's listener, so that nothing that happens on the public one can silence the
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import resource
@@ -15,14 +14,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
-from gunicorn.sock import TCP6Socket, TCPSocket
 
 from bw_exporter.config_channel import ConfigChannel, encode
 from bw_exporter.configuration import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
+from bw_exporter.gunicorn_settings import GunicornSettings
+from bw_exporter.listening import Address, bind, shown
 from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.store import open_store
 from bw_exporter.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
@@ -30,23 +28,16 @@ from bw_exporter.worker import PrivateWorker, PublicWorker, Worker, WorkerContex
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.sock import TCPSocket
+
     from bw_exporter.tenants import Tenants
     from bw_exporter.web_config import WebConfig
 
 logger = logging.getLogger(__name__)
 
-THREADS = 16
-KEEPALIVE_SECONDS = 75
 OPEN_FILES = 4096
-TAKEN_ADDRESS_SECONDS = 3.0
 TAKE_CONFIG_SECONDS = 10.0
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the workers' heartbeat files, unlinked as soon as they are made
-
-Address = tuple[str, int]
-
-
-class ListenError(BillingWatchError):
-    """A listener cannot be bound."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +97,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self.LISTENERS: list[TCPSocket] = []
         for name in ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID"):
             os.environ.pop(name, None)
-        super().__init__(_Application(options))
+        super().__init__(_settings(options))
 
     def setup(self, app: BaseApplication) -> None:
         """Have the arbiter make workers through `new_worker`."""
@@ -116,11 +107,11 @@ class Supervisor(Arbiter):  # type: ignore[misc]
     def start(self) -> None:
         """Bind both listeners, or say at once why not."""
         self.LISTENERS = [
-            _bind(self.options.webhook_address, "--web.webhook-address", self.cfg, self.log),
-            _bind(self.options.metrics_address, "--web.metrics-address", self.cfg, self.log),
+            bind(self.options.webhook_address, "--web.webhook-address", self.cfg, self.log),
+            bind(self.options.metrics_address, "--web.metrics-address", self.cfg, self.log),
         ]
         super().start()
-        public, private = (_shown(listener) for listener in self.LISTENERS)
+        public, private = (shown(listener) for listener in self.LISTENERS)
         logger.info(
             "serving",
             extra={
@@ -153,7 +144,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         )
         app, timeout, cfg, log = rest
         if private and self.options.web_config.tls:
-            cfg = _Application(self.options).cfg
+            cfg = _settings(self.options).cfg
             self.options.web_config.tls.apply(cfg)
         kind = PrivateWorker if private else PublicWorker
         return kind(context, age, ppid, [own], app, timeout, cfg, log)
@@ -247,67 +238,5 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         """Change nothing: the size of a terminal means nothing here."""
 
 
-class _Application(BaseApplication):  # type: ignore[misc]
-    """gunicorn's settings; the workers make their own WSGI applications."""
-
-    def __init__(self, options: ServeOptions) -> None:
-        self._options = options
-        super().__init__()
-
-    def load_config(self) -> None:
-        settings = {
-            "bind": [],
-            "workers": self._options.workers + 1,
-            "worker_class": "gthread",
-            "threads": THREADS,
-            "keepalive": KEEPALIVE_SECONDS,
-            "graceful_timeout": self._options.graceful_timeout,
-            "control_socket_disable": True,
-            "logger_class": _Log,
-            "http_parser": "python",
-            "forwarded_allow_ips": "",
-            "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
-        }
-        for name, value in settings.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> None:
-        """Never called: the workers load their own."""
-
-
-class _Log(Logger):  # type: ignore[misc]
-    """gunicorn's logger, its entries handed to the logging of this process."""
-
-    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
-        self.cfg = cfg
-        self._access_log_enabled = False
-        self.error_log.propagate = True
-
-    def reopen_files(self) -> None:
-        """There are none."""
-
-    def close_on_exec(self) -> None:
-        """There are none."""
-
-
-def _bind(address: Address, flag: str, cfg: Any, log: Any) -> TCPSocket:  # noqa: ANN401
-    """Listen. An address that is taken may be a predecessor's that is about to end: wait a moment for it."""
-    kind = TCP6Socket if ":" in address[0] else TCPSocket
-    give_up_at = time.monotonic() + TAKEN_ADDRESS_SECONDS
-    while True:
-        try:
-            return kind(address, cfg, log)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < give_up_at:
-                time.sleep(0.1)
-                continue
-            host, port = address
-            raise ListenError(
-                f"cannot listen on {host}:{port} ({error.strerror or error}):"
-                f" end what holds it, or give another {flag}"
-            ) from error
-
-
-def _shown(listener: TCPSocket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _settings(options: ServeOptions) -> GunicornSettings:
+    return GunicornSettings(options.workers + 1, options.graceful_timeout)
