@@ -102,6 +102,11 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
             "whole",
         ),
         (
+            "detectors: {revenue_drop: {compare: weekday, baseline: 10d}}",
+            "tenants.prod.detectors.revenue_drop",
+            "whole weeks; use 7d",
+        ),
+        (
             "detectors: {fraud_spike: {for_: 1m}}",
             "tenants.prod.detectors.fraud_spike.for_",
             "did you mean for?",

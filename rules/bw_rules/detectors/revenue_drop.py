@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bw_exporter import catalog
 from bw_exporter.durations import render as duration
@@ -46,6 +46,12 @@ class Thresholds(Base):
     min_daily_revenue: Annotated[int, WholeBetween(1, 10**12)] = Field(
         100, description="Currencies that brought in less a day than this, in whole units, are not watched."
     )
+
+    @model_validator(mode="after")
+    def _whole_weeks(self) -> Self:
+        if self.compare == "weekday" and self.baseline % (7 * DAY):
+            raise problem("compare: weekday needs a baseline of whole weeks; use 7d, 14d, 21d or 28d")
+        return self
 
 
 REVENUE = counter(catalog.REVENUE, by=("tenant", "currency"), young_from_zero=False)
