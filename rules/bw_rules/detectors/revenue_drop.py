@@ -21,6 +21,7 @@ from bw_rules.thresholds import (
     NumberBetween,
     Severity,
     WholeBetween,
+    problem,
 )
 
 
