@@ -125,7 +125,7 @@ def test_the_page_tells_whether_stripe_has_reached_a_tenant_and_what_was_refused
     page = exporter.get("/").text
     assert "<dt>Accepted</dt><dd>1, and 1 delivered again</dd>" in page
     assert " s ago</dd>" in page
-    assert "1 requests named no tenant" in page
+    eventually(lambda: "named no tenant of this file: 1." in exporter.get("/").text)
 
     assert exporter.send(4, tenant=TOKEN).status == 200
     assert "1 ignored: wrong_mode. Of the other Stripe mode" in exporter.get("/").text
