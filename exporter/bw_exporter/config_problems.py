@@ -37,16 +37,18 @@ class Problems:
     """Gathers the mistakes of one document; `raise_any` reports them all, in file order."""
 
     def __init__(self, document: Document) -> None:
-        """Places in messages come from `document`."""
+        """Places in messages come from `document`, and its flaws are the first mistakes."""
         self._document = document
         self._found: dict[tuple[Path, str], None] = {}
+        self._lost = {flaw.path for flaw in document.flaws if flaw.lost}
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._found or self._document.flaws)
 
     def add(self, path: Path, message: str) -> None:
-        """Note one mistake at `path`; the same one twice is one."""
-        self._found[path, message] = None
+        """Note one mistake at `path`; the same one twice is one, and what YAML lost is not blamed again."""
+        if path not in self._lost:
+            self._found[path, message] = None
 
     def add_invalid(self, path: Path, error: ValidationError, model: type[BaseModel]) -> None:
         """Note every mistake pydantic found in the mapping at `path`, read as `model`."""
@@ -63,19 +65,13 @@ class Problems:
 
     def raise_any(self) -> None:
         """Raise ConfigError if anything was noted."""
-        if not self._found:
-            return
-        placed = sorted(
-            ((self._document.place(path), path, message) for path, message in self._found),
-            key=lambda item: item[0],
-        )
-        raise ConfigError(
-            self._document.source,
-            tuple(
-                Problem(dotted(path) or "file", f"{message} (line {line})")
-                for (line, _), path, message in placed
-            ),
-        )
+        placed = [((flaw.line, flaw.column), flaw.problem) for flaw in self._document.flaws]
+        for path, message in self._found:
+            line, column = self._document.place(path)
+            placed.append(((line, column), Problem(dotted(path) or "file", f"{message} (line {line})")))
+        if placed:
+            placed.sort(key=lambda item: item[0])
+            raise ConfigError(self._document.source, tuple(problem for _, problem in placed))
 
 
 def dotted(path: Path) -> str:

@@ -96,7 +96,7 @@ def load(
     nor `environ` are touched and `Tenant.secrets` is empty. Relative secret files are looked for beside the
     file. Raises ConfigError with every problem, in file order.
     """
-    document = yaml_strict.load(path)
+    document = yaml_strict.read(path)
     problems = Problems(document)
     if not isinstance(document.value, dict):
         problems.add((), "must be a mapping with `tenants:` in it; see the configuration reference")

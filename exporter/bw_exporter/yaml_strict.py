@@ -24,15 +24,36 @@ Value = Any
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
+_Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What YAML would silently change, at `path`; with `lost`, the value there could not be read at all."""
+
+    path: tuple[str | int, ...]
+    message: str
+    line: int
+    column: int
+    lost: bool = False
+
+    @property
+    def problem(self) -> Problem:
+        """The flaw as it is reported."""
+        where = ".".join(redacted(str(part)) for part in self.path)
+        if not where:
+            return Problem(f"line {self.line}", self.message)
+        return Problem(where, f"{self.message} (line {self.line})")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value and the places of its parts."""
+    """A file's value and the places of its parts; with `flaws` it must not be used, but may be read on."""
 
     source: str
     value: Value
     root: yaml.Node | None = field(repr=False, compare=False)
+    flaws: tuple[Flaw, ...] = ()
 
     def place(self, path: Sequence[object]) -> tuple[int, int]:
         """Return (line, column), from 1, of the key at `path` or of the deepest parent the file has of it."""
@@ -46,7 +67,15 @@ class Document:
 
 
 def load(path: str) -> Document:
-    """Read one YAML file. Raises ConfigError with every problem that can be told apart."""
+    """Read one YAML file. Raises ConfigError with every flaw."""
+    document = read(path)
+    if document.flaws:
+        raise ConfigError(path, tuple(flaw.problem for flaw in document.flaws))
+    return document
+
+
+def read(path: str) -> Document:
+    """Read one YAML file that may have flaws. Raises ConfigError if it is no YAML at all."""
     try:
         text = Path(path).read_bytes().decode("utf-8")
     except OSError as error:
@@ -58,7 +87,7 @@ def load(path: str) -> Document:
     try:
         root = loader.get_single_node()
         walk = _Walk(loader)
-        value = walk.value(root, "") if root is not None else None
+        value = walk.value(root, ()) if root is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = Problem(f"line {line}", f"is no YAML: {error.problem or 'cannot be parsed'}; correct it")
@@ -70,9 +99,7 @@ def load(path: str) -> Document:
         raise ConfigError(path, (Problem("file", "is nested too deeply; flatten it"),)) from None
     finally:
         loader.dispose()
-    if walk.problems:
-        raise ConfigError(path, tuple(walk.problems))
-    return Document(path, value, root)
+    return Document(path, value, root, tuple(walk.flaws))
 
 
 def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] | None:
@@ -86,63 +113,63 @@ def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] 
 
 
 class _Walk:
-    """Turns nodes into values and gathers problems; aliases of one node become one object."""
+    """Turns nodes into values and gathers flaws; aliases of one node become one object."""
 
     def __init__(self, loader: yaml.SafeLoader) -> None:
-        self.problems: list[Problem] = []
+        self.flaws: list[Flaw] = []
         self._loader = loader
         self._done: dict[int, Value] = {}
         self._open: set[int] = set()
 
-    def value(self, node: yaml.Node, path: str) -> Value:
+    def value(self, node: yaml.Node, path: _Path) -> Value:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
         identity = id(node)
         if identity in self._done:
             return self._done[identity]
         if identity in self._open:
-            self._problem(node, path, "an anchor may not contain itself; write the value out")
+            self._flaw(node, path, "an anchor may not contain itself; write the value out", lost=True)
             return None
         self._open.add(identity)
         if isinstance(node, yaml.MappingNode):
             result: Value = self._mapping(node, path)
         else:
-            result = [self.value(item, f"{path}.{n}") for n, item in enumerate(node.value)]
+            result = [self.value(item, (*path, n)) for n, item in enumerate(node.value)]
         self._open.discard(identity)
         self._done[identity] = result
         return result
 
-    def _mapping(self, node: yaml.MappingNode, path: str) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: _Path) -> dict[str, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
             self._check_key(key, path, seen)
         if any(key.tag == _MERGE for key, _ in node.value):
             self._loader.flatten_mapping(node)
         return {
-            key.value: self.value(value, f"{path}.{key.value}" if path else key.value)
+            key.value: self.value(value, (*path, key.value))
             for key, value in node.value
             if isinstance(key, yaml.ScalarNode)
         }
 
-    def _check_key(self, key: yaml.Node, path: str, seen: dict[str, int]) -> None:
+    def _check_key(self, key: yaml.Node, path: _Path, seen: dict[str, int]) -> None:
         if key.tag == _MERGE:
             return
         if not isinstance(key, yaml.ScalarNode):
-            self._problem(key, path, "a key must be plain text")
+            self._flaw(key, path, "a key must be plain text; write it out")
             return
+        path = (*path, key.value)
         if key.tag != f"{_TAG}str":
             kind = key.tag.removeprefix(_TAG)
             meant = {"bool": "true or false", "int": "a number", "float": "a number", "null": "nothing"}
             read = meant.get(kind, f"a {kind}")
             text = redacted(key.value)
-            self._problem(key, path, f'YAML reads the key {text} as {read}; write it in quotes: "{text}"')
+            self._flaw(key, path, f'YAML reads the key {text} as {read}; write it in quotes: "{text}"')
         if key.value in seen:
             first = seen[key.value]
-            text = redacted(key.value)
-            self._problem(key, path, f"the key {text} stands here twice (first on line {first}); keep one")
+            self._flaw(key, path, f"stands here twice (first on line {first}); keep one")
         seen.setdefault(key.value, key.start_mark.line + 1)
 
-    def _scalar(self, node: yaml.ScalarNode, path: str) -> Value:
+    def _scalar(self, node: yaml.ScalarNode, path: _Path) -> Value:
         tag = node.tag
         if tag == f"{_TAG}str":
             return node.value
@@ -150,21 +177,21 @@ class _Walk:
             try:
                 return Decimal(node.value.replace("_", ""))
             except InvalidOperation:
-                self._problem(node, path, "is no plain decimal number; write it as 2.5, or in quotes if text")
+                self._flaw(node, path, "is no plain decimal number; write it as 2.5, or in quotes", lost=True)
                 return None
         digits = node.value.lstrip("+-")
         if tag == f"{_TAG}int" and (":" in digits or (len(digits) > 1 and digits[0] == "0")):
-            self._problem(node, path, "YAML 1.1 reads this as another number than it looks; put it in quotes")
+            self._flaw(node, path, "YAML reads another number than it looks; put it in quotes", lost=True)
             return None
         try:
             return self._loader.construct_object(node)
         except ValueError:
-            self._problem(node, path, "YAML cannot read this value; put it in quotes")
+            self._flaw(node, path, "YAML cannot read this value; put it in quotes", lost=True)
             return None
 
-    def _problem(self, node: yaml.Node, path: str, message: str) -> None:
-        where = f"line {node.start_mark.line + 1}"
-        self.problems.append(Problem(f"{redacted(path)}, {where}" if path else where, message))
+    def _flaw(self, node: yaml.Node, path: _Path, message: str, *, lost: bool = False) -> None:
+        mark = node.start_mark
+        self.flaws.append(Flaw(path, message, mark.line + 1, mark.column + 1, lost))
 
 
 def redacted(text: str) -> str:

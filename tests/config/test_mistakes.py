@@ -78,7 +78,7 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
         ("detectors: {fraud_spike: 3}", "tenants.prod.detectors.fraud_spike", "mapping"),
         (
             "detectors: {fraud_spike: {multiplier: .nan}}",
-            "tenants.prod.detectors.fraud_spike.multiplier, line 1",
+            "tenants.prod.detectors.fraud_spike.multiplier",
             "as 2.5",
         ),
         (
@@ -201,6 +201,22 @@ def test_a_bad_file_says_where_and_what_to_do(mistakes: Lines, text: str, path: 
 def test_every_bucket_of_the_histogram_is_a_possible_lag(config: Load, bucket: int):
     tenants = config(tenant(f"detectors: {{webhook_lag: {{max_lag: {bucket}s}}}}"))
     assert tenants.all[0].detectors["webhook_lag"].max_lag == bucket
+
+
+def test_what_yaml_would_change_is_reported_with_all_other_mistakes(mistakes: Lines):
+    lines = mistakes(
+        "tenants:\n"
+        "  a: {webhook_secret: whsec_a, mode: x}\n"
+        "  no: {webhook_secret: whsec_a}\n"
+        "  b: {webhook_secret: whsec_a, nmae: y}\n"
+        "  a: {webhook_secret: whsec_a, rate_limit: {rate: 010}}\n"
+    )
+    assert [line.partition(": ")[0] for line in lines] == [
+        "tenants.no",
+        "tenants.b.nmae",
+        "tenants.a",
+        "tenants.a.rate_limit.rate",
+    ]
 
 
 def test_two_tenants_cannot_have_one_path(mistakes: Lines):
