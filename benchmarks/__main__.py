@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which of {', '.join(known)} (default: all)"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: all within about 90 s")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     args = parser.parse_args()
     if unknown := [name for name in args.names if name not in known]:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(known)}")
