@@ -49,7 +49,7 @@ class GroupCommit:
         """`patience_seconds`: how long a thread waits for its group before it gives up.
 
         `turn` is held for each commit. The group is gathered when the turn has come, so that it grows while
-        another process commits: by measurement half as large again, and a fifth less CPU per request.
+        another process commits: measured with two processes and 32 connections, from 7 requests to 12.
         """
         self._commit = commit
         self._patience_seconds = patience_seconds
