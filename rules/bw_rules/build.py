@@ -32,14 +32,7 @@ class Settings:
 
 def groups(tenants: Tenants, settings: Settings) -> tuple[Group, ...]:
     """Return every group, detectors by name and the watchdog last; the same input gives the same output."""
-    reach = max(
-        (
-            detector.reach(profile.settings)
-            for name, detector in DETECTORS.items()
-            for profile in profiles(tenants, name)
-        ),
-        default=0,
-    )
+    reach = max(detector.reach(tenants.default_detectors[name]) for name, detector in DETECTORS.items())
     return (
         *(_group(name, detector, tenants, settings) for name, detector in DETECTORS.items()),
         watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, reach),

@@ -38,7 +38,7 @@ class Trial:
 
 
 def trials(tenants: Tenants) -> tuple[Trial, ...]:
-    """Return every case of every detector for every profile in force.
+    """Return every case of every detector for all thresholds in force.
 
     `for` and `keep_firing_for` other than the detector's own are set aside: they are Prometheus' to hold.
     """
@@ -46,13 +46,14 @@ def trials(tenants: Tenants) -> tuple[Trial, ...]:
     defaults = _defaults()
     for name, detector in DETECTORS.items():
         own = THRESHOLDS[name]()
-        for profile in profiles(tenants, name):
-            settings = profile.settings
+        distinct = {profile.settings: profile.name for profile in reversed(profiles(tenants, name))}
+        for settings, profile in distinct.items():
+            chosen = settings
             if (settings.for_, settings.keep_firing_for) != (own.for_, own.keep_firing_for):
-                settings = settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
-            for case in detector.cases(settings):
-                title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile.name} {case.name}")
-                found.append(Trial(name, _tenant(title, {**defaults, name: settings}), case))
+                chosen = settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
+            for case in detector.cases(chosen):
+                title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile} {case.name}")
+                found.append(Trial(name, _tenant(title, {**defaults, name: chosen}), case))
     return tuple(found)
 
 

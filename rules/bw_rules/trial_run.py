@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from bw_exporter.tenants import Tenants
     from bw_rules.build import Settings
+    from bw_rules.promtool import Trial
 
-RULES = "cases.rules.yml"
+_AT_ONCE = 2
+"""Runs of promtool side by side; each keeps about one core busy."""
 
 
 def run(
@@ -40,18 +42,12 @@ def run(
             "promtool is not on PATH; install Prometheus, or run make tools, or set PROMTOOL to its path"
         )
     found = [trial for trial in promtool.trials(tenants) if only in (None, trial.detector)]
-    groups = [
-        group
-        for group in build.groups(promtool.cast(found), settings)
-        if only in (None, build.detector_of(group.name))
-    ]
-    (folder / RULES).write_text(change(prometheus.render(groups, tenants.source)), encoding="utf-8")
-    names = [group.name for group in groups]
-    files = promtool.unit_tests(found, RULES, names, settings.job)
-    for name, document in files.items():
-        (folder / name).write_text(dump(document, tenants.source), encoding="utf-8")
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda name: tools.run(tool, "test", "rules", name, folder=folder), files))
+    commands = []
+    for detector in dict.fromkeys(trial.detector for trial in found):
+        played = [trial for trial in found if trial.detector == detector]
+        commands += _prepare(detector, played, settings, folder, change)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        results = list(pool.map(lambda name: tools.run(tool, "test", "rules", name, folder=folder), commands))
     if not any(code for code, _ in results):
         return True, [f"{tenants.source}: {len(found)} cases: ok"]
     said = "\n".join(text for code, text in results if code)
@@ -62,6 +58,20 @@ def run(
         if trial.tenant.id in wrong
     ]
     return False, lines or said.splitlines()
+
+
+def _prepare(
+    detector: str, played: list[Trial], settings: Settings, folder: Path, change: Callable[[str], str]
+) -> list[str]:
+    """Write one detector's rules and test files, so that promtool evaluates no other's; return the latter's names."""
+    groups = build.groups(promtool.cast(played), settings)
+    own = [group for group in groups if build.detector_of(group.name) == detector]
+    rules = f"{detector}.rules.yml"
+    (folder / rules).write_text(change(prometheus.render(own, "cases")), encoding="utf-8")
+    files = promtool.unit_tests(played, rules, [group.name for group in own], settings.job)
+    for name, document in files.items():
+        (folder / f"{detector}.{name}").write_text(dump(document, "cases"), encoding="utf-8")
+    return [f"{detector}.{name}" for name in files]
 
 
 def _should(outcome: str) -> str:

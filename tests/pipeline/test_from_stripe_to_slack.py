@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from sink import Sink
+
+from bw_rules import tools
+from bw_rules.detectors import DETECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAY = 86_400
+BIN = Path(sys.executable).parent
+CURRENCIES = ("usd", "eur", "jpy")
+
+CONFIG = """
+defaults:
+  notify: [slack, pager]
+  detectors:
+    charge_failure_spike: {{window: 1m, baseline: 1d, min_failures: 20, failure_pct: 60, keep_firing_for: 0}}
+    duplicate_charge: {{grace: 2s, hold: 1m}}
+    fraud_spike: {{window: 1m, baseline: 1d, min_disputes: 9, keep_firing_for: 0}}
+    revenue_drop: {{window: 1m, baseline: 1d, for: 0, keep_firing_for: 0}}
+    silent_lapse: {{max_silence: 1m, for: 0}}
+    webhook_lag: {{max_lag: 120s, window: 1m}}
+    invoice_mismatch: {{grace: 2s, hold: 1m}}
+tenants:
+  bad: {{webhook_secret: whsec_bad_bad_bad_bad_bad_bad_bad}}
+  good: {{webhook_secret: whsec_good_good_good_good_good_go}}
+receivers:
+  slack: {{slack: {{api_url: "{sink}/slack", channel: "#billing"}}}}
+  pager: {{pagerduty: {{routing_key: 0123456789abcdef0123456789abcdef, url: "{sink}/pagerduty"}}}}
+  ops: {{webhook: {{url: "{sink}/hook"}}}}
+"""
+
+ANOMALIES = (
+    "duplicate_charge",
+    "fraud_spike",
+    "invoice_mismatch",
+    "webhook_lag",
+    "revenue_drop",
+    "charge_failure_spike",
+    "silent_lapse",
+)
+SEVEN = {("bad", detector.alert) for detector in DETECTORS.values()}
+
+
+class Pipeline:
+    """An exporter, a Prometheus and an Alertmanager that know one another, all in one folder."""
+
+    def __init__(self, folder: Path, sink: Sink, running: ExitStack) -> None:
+        self.folder, self._running = folder, running
+        self.webhooks, self.metrics, self.prometheus, self.alertmanager = free_ports(4)
+        self.config = folder / "tenants.yaml"
+        self.config.write_text(CONFIG.format(sink=sink.url))
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start all three on rules and routes as they are rendered, only quicker; return the exporter."""
+        rules, routes = self.folder / "rules.yml", self.folder / "alertmanager.yml"
+        self._rules("render", rules, {"interval: 1m": "interval: 2s", "for: 2m": "for: 5s"})
+        self._rules(
+            "alertmanager",
+            routes,
+            {"group_wait: 30s": "group_wait: 1s", "group_interval: 5m": "group_interval: 2s"},
+        )
+        exporter = self._spawn(
+            str(BIN / "bw-exporter"), "serve", "--config.file", str(self.config),
+            "--storage.url", f"sqlite:///{self.folder}/store.db", "--web.workers", "1",
+            "--web.webhook-address", f"127.0.0.1:{self.webhooks}",
+            "--web.metrics-address", f"127.0.0.1:{self.metrics}",
+        )  # fmt: skip
+        binary, templates = alertmanager(self.folder)
+        self._spawn(
+            binary, "--config.file", str(routes), "--storage.path", str(self.folder / "am"),
+            "--web.listen-address", f"127.0.0.1:{self.alertmanager}", "--cluster.listen-address=",
+            folder=templates,
+        )  # fmt: skip
+        ready(f"http://127.0.0.1:{self.metrics}/-/ready")
+        ready(f"http://127.0.0.1:{self.alertmanager}/-/ready")
+        self._past()
+        config = self.folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 2s, evaluation_interval: 2s}\n"
+            f"rule_files: [{rules}]\n"
+            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{self.alertmanager}']}}]}}]}}\n"
+            "scrape_configs:\n- job_name: billing-exporter\n"
+            f"  static_configs: [{{targets: ['127.0.0.1:{self.metrics}']}}]\n"
+        )
+        self._spawn(
+            need("prometheus"), "--config.file", str(config), "--storage.tsdb.path", str(self.folder / "tsdb"),
+            "--web.listen-address", f"127.0.0.1:{self.prometheus}", "--rules.alert.resend-delay=2s",
+        )  # fmt: skip
+        ready(f"http://127.0.0.1:{self.prometheus}/-/ready")
+        time.sleep(5)
+        return exporter
+
+    def simulate(self, *flags: str) -> subprocess.Popen[bytes]:
+        return self._spawn(
+            str(BIN / "bw-exporter"), "simulate", "--config.file", str(self.config),
+            "--url", f"http://127.0.0.1:{self.webhooks}", "--quiet", *flags,
+        )  # fmt: skip
+
+    def _rules(self, command: str, output: Path, quicker: dict[str, str]) -> None:
+        made = [str(BIN / "bw-rules"), command, "--config.file", str(self.config), "--output", str(output)]
+        subprocess.run(made, check=True, capture_output=True)
+        text = output.read_text()
+        for slow, quick in quicker.items():
+            assert slow in text
+            text = text.replace(slow, quick)
+        output.write_text(text)
+
+    def _past(self) -> None:
+        """Let Prometheus know that nothing was earned yesterday, which revenue is compared with."""
+        now = int(time.time())
+        lines = ["# TYPE tenant:billing_revenue_minor_units:max gauge"]
+        for tenant in ("bad", "good"):
+            for currency in CURRENCIES:
+                labels = f'tenant="{tenant}",currency="{currency}"'
+                lines += [
+                    f"tenant:billing_revenue_minor_units:max{{{labels}}} 0 {at}"
+                    for at in range(now - DAY - 7200, now - DAY + 3600, 300)
+                ]
+        past = self.folder / "past.txt"
+        past.write_text("\n".join([*lines, "# EOF", ""]))
+        tool = need("promtool")
+        made = [tool, "tsdb", "create-blocks-from", "openmetrics", str(past), str(self.folder / "tsdb")]
+        subprocess.run(made, check=True, capture_output=True)
+
+    def _spawn(self, *command: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
+        log = self._running.enter_context((self.folder / f"{Path(command[0]).name}.log").open("ab"))
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        self._running.callback(end, process)
+        return process
+
+
+def need(name: str) -> str:
+    path = tools.find(name)
+    if path is None:
+        pytest.skip(f"{name} is neither on PATH nor in .tools/bin; `make tools` fetches it where it can")
+    return path
+
+
+def alertmanager(folder: Path) -> tuple[str, Path | None]:
+    """Return the binary, and the folder to run it in.
+
+    Debian's looks for its templates in /usr/share alone; where it was unpacked elsewhere, a copy of it is
+    made to look in the folder it is run in.
+    """
+    binary = need("alertmanager")
+    fixed = Path("/usr/share/prometheus/alertmanager")
+    unpacked = Path(binary).resolve().parents[1] / "share" / "prometheus" / "alertmanager"
+    if fixed.exists() or not unpacked.exists():
+        return binary, None
+    path = str(fixed).encode()
+    here = b"." + b"/" * (len(path) - 1)
+    copy = folder / "alertmanager"
+    copy.write_bytes(re.sub(re.escape(path) + rb"(?!/)", here, Path(binary).read_bytes()))
+    copy.chmod(0o755)
+    return str(copy), unpacked
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def ready(url: str) -> None:
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    assert wait_for(answers, 30), f"{url} does not answer"
+
+
+def wait_for(holds: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.5)
+    return holds()
+
+
+def test_each_anomaly_reaches_slack_and_pagerduty_for_its_tenant_alone_and_is_resolved(tmp_path: Path):
+    with ExitStack() as running:
+        for name in ("prometheus", "alertmanager", "promtool"):
+            need(name)
+        sink = running.enter_context(Sink())
+        pipeline = Pipeline(tmp_path, sink, running)
+        exporter = pipeline.start()
+        pipeline.simulate("--tenant", "good", "--rate", "4", "--duration", "10m")
+        pipeline.simulate(
+            "--tenant", "bad", "--rate", "4", "--duration", "40s", "--anomaly", ",".join(ANOMALIES)
+        )
+        wait_for(lambda: sink.paged("trigger") >= SEVEN, 180)
+        assert sink.paged("trigger") == SEVEN
+        slack = sink.posted(resolved=False)
+        for _, alert in SEVEN:
+            assert alert in slack
+        assert " good: " not in slack
+        assert "bw-exporter findings --tenant bad" in slack
+
+        pipeline.simulate("--tenant", "bad", "--rate", "4", "--duration", "10m")
+        wait_for(lambda: sink.paged("resolve") >= SEVEN, 180)
+        assert sink.paged("resolve") == SEVEN
+        assert sink.paged("trigger") == SEVEN
+        assert "RESOLVED bad: " in sink.posted(resolved=True)
+
+        end(exporter)
+        assert wait_for(lambda: ("", "BillingExporterDown") in sink.hooked(), 60)
+        time.sleep(75)
+        assert sink.hooked() == {("", "BillingExporterDown")}
+        assert {alert for tenant, alert in sink.paged("trigger") if tenant == "good"} == set()
