@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from bw_exporter import options
+from bw_exporter import history, options
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.options import Parser
 from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
@@ -53,12 +53,15 @@ def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> No
         help="which trouble to play, or all, or none (default: none)",
     )
     flag("--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)")
+    history.add_arguments(parser, environ)
     parser.add_argument("--list", action="store_true", help="list the anomalies and what to expect of each")
     parser.add_argument("--quiet", action="store_true", help="tell nothing but the summary")
 
 
 def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
     """Play until the time is up or Ctrl-C; return 0 if every event was answered 200, else 1.
+
+    With --history nothing is posted: a past is written instead.
 
     `load` reads a tenants.yaml by its path, as `tenants.load` with the detectors bound.
     """
@@ -70,6 +73,8 @@ def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
     try:
         tenants = load(args.config_file)
         chosen = _chosen(tenants, args.tenant)
+        if args.history:
+            return history.run(args, tenants, chosen)
         struck = tenant_of(tenants, args.anomaly_tenant) if args.anomaly_tenant else chosen[-1]
         return _play(args, chosen if struck in chosen else (*chosen, struck), struck.id)
     except BillingWatchError as error:

@@ -142,7 +142,7 @@ class Simulation:
 
     def _strike(self, strike: Strike, now: int) -> None:
         shop = self._shops[strike.tenant_id]
-        shop.mood = anomalies.load(strike.name).leaves
+        shop.suffer(anomalies.load(strike.name).leaves)
         events = anomalies.play(strike.name, strike.tenant_id, now, seed=self._seed)
         self._told(strike)
         for delivery in deliveries(strike.tenant_id, [shop.stamped(one) for one in events])[0]:

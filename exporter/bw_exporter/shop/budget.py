@@ -6,10 +6,10 @@ from collections import deque
 
 
 class Budget:
-    """Allows `limit` things in any `window_seconds`."""
+    """Allows `limit` things in any `window_seconds`; the limit may be changed."""
 
     def __init__(self, limit: int, window_seconds: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._window_seconds = window_seconds
         self._spent: deque[int] = deque()
 
@@ -17,7 +17,7 @@ class Budget:
         """Return whether one more is allowed at `now`, and remember it if so."""
         while self._spent and self._spent[0] <= now - self._window_seconds:
             self._spent.popleft()
-        if len(self._spent) >= self._limit:
+        if len(self._spent) >= self.limit:
             return False
         self._spent.append(now)
         return True

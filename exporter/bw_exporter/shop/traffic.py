@@ -47,8 +47,8 @@ class Shop:
         self._owing: deque[memberships.Membership] = deque()
         self._charges: deque[Json] = deque(maxlen=_REMEMBERED_CHARGES)
         self._disputes: deque[Json] = deque()
-        self._failures = Budget(_FAILURES_AN_HOUR, 3600)
-        self._disputed = Budget(_DISPUTES_A_DAY, _DAY_SECONDS)
+        self.failures = Budget(_FAILURES_AN_HOUR, 3600)
+        self.disputes = Budget(_DISPUTES_A_DAY, _DAY_SECONDS)
         self._money: tuple[tuple[float, _Happening], ...] = (
             (45.0, self._sale),
             (12.0, self._sign_up),
@@ -84,6 +84,11 @@ class Shop:
             (chosen,) = self._random.choices(happenings, weights)
             told = chosen[1](now)
         return [self.stamped(one) for one in told]
+
+    def suffer(self, mood: Mood) -> None:
+        """Take on what trouble leaves of the traffic; trouble that leaves it open mends nothing either."""
+        if mood != "open":
+            self.mood = mood
 
     def stamped(self, event: Json) -> Json:
         """Return an event in the mode of this shop's account."""
@@ -134,7 +139,7 @@ class Shop:
         return told
 
     def _decline(self, now: int) -> list[Json]:
-        if not self._failures.spend(now):
+        if not self.failures.spend(now):
             return []
         goods = self._catalogue()
         reasons = ("insufficient_funds", "generic_decline", "do_not_honor", "incorrect_cvc")
@@ -149,7 +154,7 @@ class Shop:
         )
 
     def _failed_renewal(self, now: int) -> list[Json]:
-        if not self._failures.spend(now):
+        if not self.failures.spend(now):
             return []
         member, told = memberships.failed_renewal(self.ids, now, self._due_member(now))
         self._owing.append(member)
@@ -195,7 +200,7 @@ class Shop:
         return told
 
     def _dispute(self, now: int) -> list[Json]:
-        if not self._charges or not self._disputed.spend(now):
+        if not self._charges or not self.disputes.spend(now):
             return []
         reason = self._random.choice(("fraudulent", "product_not_received", "subscription_canceled"))
         dispute, told = reversals.dispute(self.ids, now, self._charges.popleft(), reason=reason)
