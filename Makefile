@@ -41,9 +41,10 @@ bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
 chaos: $(INSTALLED) ## kill -9 everything 20 times under load and compare what counts
 	@$(BIN)/python tests/chaos/kill9.py $(CHAOS)
 
-generate: $(INSTALLED) ## write again what is made from code: rules, reference tables
+generate: $(INSTALLED) ## write again what is made from code: rules, reference tables, dashboards
 	@$(BIN)/python -m bw_rules.generate
 	@$(BIN)/python -m bw_exporter.generate
+	@$(BIN)/python dashboards/build.py
 
 lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 	@uv=$$(command -v $(BIN)/uv uv | head -n 1); \

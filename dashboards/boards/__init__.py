@@ -1,0 +1,1 @@
+"""The Grafana dashboards, one module each, of panels and PromQL from the other modules here."""
