@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_rules import build, trial_run
+from bw_rules import build, tools, trial_run
 from bw_rules.detectors import DETECTORS
+from bw_rules.promtool import cast, trials, unit_tests
+from bw_rules.render import prometheus
+from bw_rules.render.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,3 +92,35 @@ def test_a_rule_that_is_wrong_is_noticed(
 
     passed, _ = trial_run.run(config(PLAIN), build.Settings(), tmp_path, only=detector, change=change)
     assert not passed
+
+
+@pytest.mark.parametrize(
+    ("detector", "drawn"),
+    [
+        ("charge_failure_spike", "tenant:billing_charge_failures:delta1h{%s} >= on (tenant) %s"),
+        ("fraud_spike", "tenant:billing_disputes:delta1d{%s} >= on (tenant) %s"),
+        ("webhook_lag", "tenant:billing_webhook_lag_seconds_late30s:delta15m{%s} >= on (tenant) %s"),
+        (
+            "revenue_drop",
+            "(tenant:billing_revenue_minor_units:delta1d{%s} >= 0) <= on (tenant, currency) %s",
+        ),
+    ],
+)
+def test_what_is_drawn_is_what_fires(
+    config: Callable[[str], Tenants], promtool: str, tmp_path: Path, detector: str, drawn: str
+):
+    played = [trial for trial in trials(config(PLAIN)) if trial.detector == detector]
+    groups = [g for g in build.groups(cast(played), build.Settings()) if g.name.endswith(detector)]
+    (tmp_path / "rules.yml").write_text(prometheus.render(groups, "cases"))
+    (level,) = {rule.name for rule in groups[0].rules if ":threshold" in rule.name}
+    for name, document in unit_tests(played, "rules.yml", [groups[0].name], build.JOB).items():
+        cases = document["tests"][0]["promql_expr_test"]
+        for case, trial in zip(cases, played, strict=True):
+            expr = drawn % (f'tenant="{trial.tenant.id}"', level)
+            case["expr"] = f"count by (tenant) ({expr}) > bool 0"
+            fires = trial.case.outcome == "fires"
+            labels = f'{{tenant="{trial.tenant.id}"}}'
+            case["exp_samples"] = [{"labels": labels, "value": 1}] if fires else []
+        (tmp_path / name).write_text(dump(document, "cases"))
+        code, said = tools.run(promtool, "test", "rules", name, folder=tmp_path)
+        assert code == 0, said

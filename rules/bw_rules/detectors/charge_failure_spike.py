@@ -107,8 +107,8 @@ def description(t: Thresholds) -> str:
     attempts = asked(f"{ATTEMPTS.delta_name(t.window)}{{tenant='%s'}}", "tenant")
     then = asked(f"{FAILURES.delta_name(t.window, t.baseline)}{{tenant='%s'}}", "tenant")
     return (
-        f"{{{{ $value }}}} of {attempts} charges failed within {duration(t.window)}; "
-        f"{duration(t.baseline)} earlier {then} did. Fires from {t.min_failures} failures that are "
+        f"Charges that failed within {duration(t.window)}: {{{{ $value }}}} of {attempts}; "
+        f"{duration(t.baseline)} earlier: {then}. Fires from {t.min_failures} failures that are "
         f"{t.multiplier} times as many as then and as on average, "
         f"or when {t.failure_pct}% of at least {t.min_attempts} attempts fail."
     )

@@ -56,8 +56,8 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"{{{{ $value }}}} duplicate charges found within {duration(t.hold)}: the same amount again from the same "
-        f"payer within {duration(t.window)}, and not given back within {duration(t.grace)}."
+        f"Duplicate charges found within {duration(t.hold)}: {{{{ $value }}}}. The same payer was charged the same "
+        f"amount again within {duration(t.window)}, and it was not given back within {duration(t.grace)}."
     )
 
 

@@ -67,8 +67,8 @@ def description(t: Thresholds) -> str:
     """Disputes now and before."""
     before = asked(f"{DISPUTES.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
     return (
-        f"{{{{ $value }}}} disputes within {duration(t.window)}; {before} in the {duration(t.baseline)} before. "
-        f"Fires from {t.min_disputes} disputes that are {t.multiplier} times the average."
+        f"Disputes within {duration(t.window)}: {{{{ $value }}}}; in the {duration(t.baseline)} before: {before}. "
+        f"Fires from {t.min_disputes} that are {t.multiplier} times the average."
     )
 
 

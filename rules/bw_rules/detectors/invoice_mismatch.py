@@ -55,8 +55,8 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"{{{{ $value }}}} invoices found within {duration(t.hold)} asking for another amount than their subscription "
-        f"says, by more than the tolerance of {t.tolerance} minor units a line."
+        f"Mismatched invoices found within {duration(t.hold)}: {{{{ $value }}}}. They ask for another amount than "
+        f"their subscription says, by more than {t.tolerance} minor units a line beyond rounding."
     )
 
 

@@ -73,24 +73,21 @@ def condition(t: Thresholds, scope: Scope) -> str:
     """Revenue fell, the currency usually brings in enough, and the store was not restored meanwhile."""
     revenue = REVENUE.delta_name(t.window)
     drop = scaled(revenue, "<=", (100 - Fraction(t.drop_pct)) / 100 * _share(t), _past(t), _ON)
-    least = Fraction(t.min_daily_revenue) * t.window / DAY / _share(t)
-    units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
-    enough = f"{times(least.denominator, _past(t))} >= on (currency) group_left () ({times(least.numerator, units)})"
     return (
         f"{scope.recorded(revenue)} >= 0\n"
         f"and on ({_ON}) (\n{indented(drop)}\n)\n"
-        f"and on ({_ON}) (\n{indented(enough)}\n)"
+        f"and on ({_ON}) (\n{indented(_enough(t, scope))}\n)"
     )
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
-    """Minor units at or below which revenue has dropped."""
+    """Minor units at or below which revenue has dropped, for currencies that usually bring in enough."""
     level = (100 - Fraction(t.drop_pct)) / 100 * _share(t)
-    past = " + ".join(scope.recorded(REVENUE.delta_name(*part)) for part in _pasts(t))
-    past = past if len(_pasts(t)) == 1 else f"({past})"
-    return Recording(
-        REVENUE.threshold_name(t.window), f"{times(level.numerator, past)} / {level.denominator}"
+    expr = (
+        f"{times(level.numerator, _past(t))} / {level.denominator}\n"
+        f"and on ({_ON}) (\n{indented(_enough(t, scope))}\n)"
     )
+    return Recording(REVENUE.threshold_name(t.window), scope.narrowed(expr, REVENUE.max_name))
 
 
 def description(t: Thresholds) -> str:
@@ -172,6 +169,13 @@ def _pasts(t: Thresholds) -> tuple[tuple[int, int], ...]:
 def _past(t: Thresholds) -> str:
     names = [REVENUE.delta_name(*part) for part in _pasts(t)]
     return names[0] if len(names) == 1 else "(" + f" + on ({_ON}) ".join(names) + ")"
+
+
+def _enough(t: Thresholds, scope: Scope) -> str:
+    """The past is at least `min_daily_revenue` whole units a day."""
+    least = Fraction(t.min_daily_revenue) * t.window / DAY / _share(t)
+    units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
+    return f"{times(least.denominator, _past(t))} >= on (currency) group_left () ({times(least.numerator, units)})"
 
 
 def _share(t: Thresholds) -> Fraction:

@@ -69,8 +69,8 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many came late."""
     return (
-        f"{{{{ $value }}}} events within {durations.render(t.window)} came more than {t.max_lag}s after Stripe made "
-        f"them. Fires from {t.min_events}."
+        f"Events within {durations.render(t.window)} that came more than {t.max_lag}s after Stripe made them: "
+        f"{{{{ $value }}}}. Fires from {t.min_events}."
     )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 _FIRST = "(index .Alerts 0)"
 _HEAD = (
     '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}RESOLVED{{ end }}'
-    " {{ .CommonLabels.tenant }}: " + f"{{{{ {_FIRST}.Annotations.summary }}}}"
+    "{{ with .CommonLabels.tenant }} {{ . }}{{ end }}: " + f"{{{{ {_FIRST}.Annotations.summary }}}}"
 )
 _SINCE = (
     'since {{ .StartsAt.UTC.Format "2006-01-02 15:04 UTC" }}'
@@ -41,6 +41,7 @@ _SLACK_COLOR = (
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "slack": {
         "send_resolved": True,
+        "username": "BillingWatch",
         "title": _HEAD,
         "title_link": f"{{{{ {_FIRST}.Annotations.dashboard_url }}}}",
         "text": _SLACK_TEXT,
