@@ -75,7 +75,8 @@ class SecretReader:
         if not self._read:
             return "", ""
         if not self._environ.get(name):
-            return "", "no such environment variable is set; set it to the whsec_ secret"
+            shown = f" {name}" if name.isupper() else ""  # an API key put here by mistake has lower case
+            return "", f"the environment variable{shown} is not set; set it to the whsec_ secret"
         return _checked(self._environ[name].strip(), "the environment variable")
 
     def _from_file(self, name: str) -> tuple[str, str]:

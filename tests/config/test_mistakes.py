@@ -236,6 +236,11 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(mistakes: Lines, source: st
     assert "webhook_secret" in line
 
 
+def test_an_environment_variable_is_named_and_a_key_in_its_place_is_not(mistakes: Lines):
+    assert "variable ACME_WHSEC is not set" in mistakes("tenants: {a: {webhook_secret_env: ACME_WHSEC}}")[0]
+    assert "sk_live_abc" not in mistakes("tenants: {a: {webhook_secret_env: sk_live_abc}}")[0]
+
+
 def test_a_mistake_in_the_defaults_is_said_once_not_for_each_tenant(mistakes: Lines):
     lines = mistakes(
         "defaults: {detectors: {webhook_lag: {max_lag: 45s}}}\n"
