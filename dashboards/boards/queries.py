@@ -88,23 +88,32 @@ def whole_units(minor: str, *matchers: str) -> str:
     return f"(\n{minor}\n)\n/ on (currency) group_left ()\n{units}"
 
 
-def revenue_between(name: str, start: str, end: str, *matchers: str) -> str:
+def revenue_between(name: str, start: str, end: str, tenant: str, currency: str) -> str:
     """Return revenue in minor units from `start` to `end` ago (durations; an empty end is now).
 
-    A past nobody knows gives no result: revenue is never compared with an invented zero.
+    `tenant` and `currency` are matchers. A currency that was not there at the start, of a tenant that was
+    recorded then, began at 0; a past nobody knows gives no result, for revenue is never compared with an
+    invented zero.
     """
-    series = recorded(name, *matchers)
+    series = recorded(name, tenant, currency)
     until = f"last_over_time({series}[1h] offset {end})" if end else series
-    return f"{until}\n- on (tenant, currency)\nlast_over_time({series}[1h] offset {start})"
+    return _earned(until, series, recorded(name, tenant), f" offset {start}")
 
 
-def revenue_so_far(name: str, ago: str, *matchers: str) -> str:
+def revenue_so_far(name: str, ago: str, tenant: str, currency: str) -> str:
     """Return revenue since the panel's range began, or since the same moment `ago`, by currency."""
     offset = f" offset {ago}" if ago else ""
-    series = recorded(name, *matchers)
+    series = recorded(name, tenant, currency)
+    earned = _earned(f"{series}{offset}", series, recorded(name, tenant), f"{offset} @ start()")
+    return f"sum by (currency) (\n{earned}\n)"
+
+
+def _earned(until: str, series: str, tenants: str, start: str) -> str:
+    then = f"last_over_time({series}[1h]{start})"
+    known = f"last_over_time({tenants}[1h]{start})"
     return (
-        f"sum by (currency) (\n{series}{offset}\n- on (tenant, currency)\n"
-        f"last_over_time({series}[1h]{offset} @ start())\n)"
+        f"{until}\n- on (tenant, currency) (\n  {then}\n  or on (tenant, currency)\n"
+        f"  (0 * {until} and on (tenant) {known})\n)"
     )
 
 

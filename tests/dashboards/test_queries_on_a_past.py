@@ -1,0 +1,103 @@
+"""Every query of every panel against a real Prometheus that remembers three shops."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from board_files import NAMES, Target, all_targets, filled, selectors, targets
+from grafana import Choice, ask, choices
+from past_prometheus import EVENTFUL, JOB, STEP, Past
+
+from boards import queries
+
+_LOOKBACK = 3600
+
+
+def test_every_query_is_answered_wherever_the_past_has_an_answer(past: Past) -> None:
+    problems, answered = [], set()
+    for choice in (choice for name in NAMES for choice in choices(past, name)):
+        for target in targets(choice.board):
+            expr, result = ask(_when(past, target), target, choice)
+            if result:
+                answered.add(str(target))
+            elif all(_has_past(_when(past, target), one) for one in selectors(expr)):
+                problems.append(f"{choice}: {target}: nothing, though all its series are there:\n{expr}")
+            if any(not math.isfinite(value) for value in _values(result)):
+                problems.append(f"{choice}: {target}: not a number:\n{expr}")
+    problems += [f"{target}: never answered" for target in map(str, all_targets()) if target not in answered]
+    assert not problems, "\n".join(problems)
+    _everything_to_choose_is_found(past)
+    _what_fires_is_shown(past)
+    _bars_add_up_to_what_was_counted(past)
+    _a_tenants_own_windows_are_drawn(past)
+
+
+def _everything_to_choose_is_found(past: Past) -> None:
+    """Tenants and currencies; the currency `other` is nobody's."""
+    found = [(one.values["tenant"], one.values["currency"]) for one in choices(past, "billing-tenant.json")]
+    assert {tenant for tenant, _ in found} == {"alpha", "beta", "gamma"}
+    assert {"eur", "usd"} <= {currency for _, currency in found}
+    assert "other" not in {currency for _, currency in found}
+
+
+def _what_fires_is_shown(past: Past) -> None:
+    """The overview's first table names each tenant in trouble with its alert; the first number counts them."""
+    values = {**_choice(past, "billing-overview.json").values}
+    table = past.instant(filled(queries.firing_since(queries.DETECTORS, queries.SOME), values))
+    shown = {(row["metric"]["tenant"], row["metric"]["alertname"]) for row in table}
+    assert {
+        ("alpha", "BillingChargeFailureSpike"), ("alpha", "BillingDuplicateCharge"), ("alpha", "BillingFraudSpike"),
+        ("alpha", "BillingInvoiceMismatch"), ("alpha", "BillingWebhookLag"), ("beta", "BillingSilentLapse"),
+        ("gamma", "BillingRevenueDrop"),
+    } <= shown  # fmt: skip
+    count = past.instant(filled(queries.firing_count("tenant", queries.DETECTORS, queries.SOME), values))
+    assert [row["value"][1] for row in count] == [str(len({tenant for tenant, _ in shown}))]
+
+
+def _bars_add_up_to_what_was_counted(past: Past) -> None:
+    """Bars of 30 minutes over a day hold each failure once, those of reasons first seen that day too."""
+    name = "billing_charge_failures_total"
+    matcher = f'tenant="{EVENTFUL}"'
+    values = {"job": JOB, "__interval": "30m", "__interval_ms": str(30 * 60_000)}
+    expr = filled(queries.rise(name, "tenant, reason", queries.STEP, matcher, total="tenant"), values)
+    bars = past.range(expr, past.end_at - 86_400 + 1800, past.end_at, 1800)
+    before, after = (
+        past.instant(f"sum({name}{{{matcher}}})", at)[0]["value"][1]
+        for at in (past.end_at - 86_400, past.end_at)
+    )
+    assert sum(_values(bars)) == float(after) - float(before) > 0
+
+
+def _a_tenants_own_windows_are_drawn(past: Past) -> None:
+    """gamma has other windows than the defaults: its panels find them."""
+    gamma = next(one for one in choices(past, "billing-tenant.json") if one.values["tenant"] == "gamma")
+    own = {
+        name: gamma.values[name] for name in ("failure_window", "lag_limit", "lag_window", "revenue_window")
+    }
+    assert own == {"failure_window": "30m", "lag_limit": "60s", "lag_window": "30m", "revenue_window": "1d"}
+
+
+def _when(past: Past, target: Target) -> Past:
+    """Prometheus tells of its own rules only in the present, in which it runs."""
+    return replace(past, end_at=int(time.time())) if "prometheus_" in target.expr else past
+
+
+def _choice(past: Past, name: str) -> Choice:
+    return next(choices(past, name))
+
+
+def _has_past(past: Past, selector: Any) -> bool:
+    """Whether the series that a selector picks were there at the end of the time that it looks at."""
+    end = past.end_at - (selector.offset.total_seconds() if selector.offset else 0)
+    plain = str(selector).partition(" offset ")[0].partition(" @ ")[0]
+    return bool(past.instant(f"last_over_time({plain}[{_LOOKBACK if selector.offset else STEP + 60}s])", end))
+
+
+def _values(result: list[Any]) -> Iterator[float]:
+    for series in result:
+        for _, value in series.get("values", [series.get("value")]):
+            yield float(value)
