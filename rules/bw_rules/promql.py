@@ -37,8 +37,17 @@ class Scope:
         return f"{name}{{{self.tenants}}}" if self.tenants else name
 
     def narrowed(self, expr: str, name: str) -> str:
-        """Return the expression for the scope's tenants alone, who are named once, beside `name`, a recorded series."""
-        return f"{expr}\nand on (tenant)\n{self.recorded(name)}" if self.tenants else expr
+        """Return `expr`, made from `beside`, for this scope's tenants alone; `name` is a recorded series of theirs."""
+        return expr if self == self.beside else f"{expr}\nand on (tenant)\n{self.recorded(name)}"
+
+    @property
+    def beside(self) -> Scope:
+        """The scope of operands that are joined to one of this scope.
+
+        A matcher of some tenants stands on each, or every override would cost as much as all tenants do; one
+        that leaves some out stands once, as it saves nothing and may be long.
+        """
+        return self.everyone if self.tenants.startswith(("tenant!=", "tenant!~")) else self
 
     @property
     def everyone(self) -> Scope:

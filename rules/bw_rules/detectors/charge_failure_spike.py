@@ -65,16 +65,14 @@ def condition(t: Thresholds, scope: Scope) -> str:
     One hour a week ago alone is a coin toss: a steady shop with 4 failures an hour would fire 12 times a
     week; with the average beside it, once in ten weeks. The share needs no history.
     """
-    failures = FAILURES.delta_name(t.window)
-    attempts = ATTEMPTS.delta_name(t.window)
-    scoped = scope.recorded(failures)
-    then = scaled(failures, ">=", t.multiplier, FAILURES.delta_name(t.window, t.baseline))
-    average = scaled(
-        failures,
-        ">=",
-        Fraction(t.multiplier) * t.window / t.baseline,
-        FAILURES.delta_name(t.baseline, t.window),
-    )
+    beside = scope.beside
+    failures = beside.recorded(FAILURES.delta_name(t.window))
+    attempts = beside.recorded(ATTEMPTS.delta_name(t.window))
+    scoped = scope.recorded(FAILURES.delta_name(t.window))
+    before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
+    then = scaled(failures, ">=", t.multiplier, before)
+    factor = Fraction(t.multiplier) * t.window / t.baseline
+    average = scaled(failures, ">=", factor, beside.recorded(FAILURES.delta_name(t.baseline, t.window)))
     share = scaled(failures, ">=", Fraction(t.failure_pct) / 100, attempts)
     return (
         f"(\n  {scoped} >= {t.min_failures}\n  and on (tenant) ({then})\n  and on (tenant) ({average})\n)\n"
@@ -85,11 +83,13 @@ def condition(t: Thresholds, scope: Scope) -> str:
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """The lower of the two arms, at the present number of attempts."""
-    then = f"clamp_min({t.multiplier} * {FAILURES.delta_name(t.window, t.baseline)}, {t.min_failures})"
+    beside = scope.beside
+    before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
+    then = f"clamp_min({t.multiplier} * {before}, {t.min_failures})"
     factor = Fraction(t.multiplier) * t.window / t.baseline
-    average = times(factor.numerator, FAILURES.delta_name(t.baseline, t.window))
+    average = times(factor.numerator, beside.recorded(FAILURES.delta_name(t.baseline, t.window)))
     average = f"{average} / {factor.denominator}"
-    attempts = ATTEMPTS.delta_name(t.window)
+    attempts = beside.recorded(ATTEMPTS.delta_name(t.window))
     level = (
         "min by (tenant) (\n"
         f"  ({then} >= on (tenant) {average})\n"

@@ -50,7 +50,8 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
 def condition(t: Thresholds, scope: Scope) -> str:
     """Enough of them, and many times the average of the baseline."""
     disputes = DISPUTES.delta_name(t.window)
-    spike = scaled(disputes, ">=", _factor(t), DISPUTES.delta_name(t.baseline, t.window))
+    past = scope.beside.recorded(DISPUTES.delta_name(t.baseline, t.window))
+    spike = scaled(scope.beside.recorded(disputes), ">=", _factor(t), past)
     return f"{scope.recorded(disputes)} >= {t.min_disputes}\nand on (tenant) ({spike})"
 
 

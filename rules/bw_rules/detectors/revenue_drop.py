@@ -72,7 +72,8 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
 def condition(t: Thresholds, scope: Scope) -> str:
     """Revenue fell, the currency usually brings in enough, and the store was not restored meanwhile."""
     revenue = REVENUE.delta_name(t.window)
-    drop = scaled(revenue, "<=", (100 - Fraction(t.drop_pct)) / 100 * _share(t), _past(t), _ON)
+    level = (100 - Fraction(t.drop_pct)) / 100 * _share(t)
+    drop = scaled(scope.beside.recorded(revenue), "<=", level, _past(t, scope), _ON)
     return (
         f"{scope.recorded(revenue)} >= 0\n"
         f"and on ({_ON}) (\n{indented(drop)}\n)\n"
@@ -84,7 +85,7 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
     """Minor units at or below which revenue has dropped, for currencies that usually bring in enough."""
     level = (100 - Fraction(t.drop_pct)) / 100 * _share(t)
     expr = (
-        f"{times(level.numerator, _past(t))} / {level.denominator}\n"
+        f"{times(level.numerator, _past(t, scope))} / {level.denominator}\n"
         f"and on ({_ON}) (\n{indented(_enough(t, scope))}\n)"
     )
     return Recording(REVENUE.threshold_name(t.window), scope.narrowed(expr, REVENUE.max_name))
@@ -166,8 +167,8 @@ def _pasts(t: Thresholds) -> tuple[tuple[int, int], ...]:
     return tuple((t.window, week * _WEEK) for week in range(1, t.baseline // _WEEK + 1))
 
 
-def _past(t: Thresholds) -> str:
-    names = [REVENUE.delta_name(*part) for part in _pasts(t)]
+def _past(t: Thresholds, scope: Scope) -> str:
+    names = [scope.beside.recorded(REVENUE.delta_name(*part)) for part in _pasts(t)]
     return names[0] if len(names) == 1 else "(" + f" + on ({_ON}) ".join(names) + ")"
 
 
@@ -175,7 +176,8 @@ def _enough(t: Thresholds, scope: Scope) -> str:
     """The past is at least `min_daily_revenue` whole units a day."""
     least = Fraction(t.min_daily_revenue) * t.window / DAY / _share(t)
     units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
-    return f"{times(least.denominator, _past(t))} >= on (currency) group_left () ({times(least.numerator, units)})"
+    past = times(least.denominator, _past(t, scope))
+    return f"{past} >= on (currency) group_left () ({times(least.numerator, units)})"
 
 
 def _share(t: Thresholds) -> Fraction:

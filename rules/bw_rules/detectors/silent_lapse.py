@@ -34,15 +34,15 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: A
 
 def condition(t: Thresholds, scope: Scope) -> str:
     """Silent, or never heard of since it was set up; and the exporter was there to hear."""
-    last = f"max by (tenant) ({scope.everyone.raw(catalog.LAST_EVENT.name)} > 0)"
+    last = f"max by (tenant) ({scope.beside.raw(catalog.LAST_EVENT.name)} > 0)"
     silent = (
         "(\n"
         f"  time() - {last} > {t.max_silence}\n"
         "  or on (tenant)\n"
-        f"  (time() - {created(scope.everyone)} > {t.max_silence} unless on (tenant) {last})\n"
+        f"  (time() - {created(scope.beside)} > {t.max_silence} unless on (tenant) {last})\n"
         ")"
     )
-    narrow = f"\nand on (tenant)\n{created(scope)}" if scope.tenants else ""
+    narrow = f"\nand on (tenant)\n{created(scope)}" if scope != scope.beside else ""
     return f"{silent}{narrow}\nand on () (min_over_time({UP}[{duration(_gate(t))}]) == 1)"
 
 
