@@ -19,8 +19,8 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name about; do \
 		printf '  make %-9s %s\n' "$$name" "$$about"; done
 
-demo: $(INSTALLED) ## start the exporter with made-up shops and every anomaly; Ctrl-C ends it
-	@$(BIN)/python scripts/demo.py $(DEMO)
+demo: $(INSTALLED) tools ## exporter, Prometheus, Alertmanager and made-up shops with every anomaly; Ctrl-C ends it
+	@$(BIN)/python scripts/demo $(DEMO)
 
 test: $(INSTALLED) tools ## run all tests (one file: make test TESTS=tests/shop)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(TESTS)

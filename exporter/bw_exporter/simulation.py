@@ -101,6 +101,10 @@ class Simulation:
         """Anomalies that have not struck yet."""
         return len(self._strikes)
 
+    def strike(self, name: str, tenant_id: str) -> None:
+        """Let an anomaly strike a tenant at the next step."""
+        self._strikes.insert(0, Strike(self._clock(), name, tenant_id))
+
     def step(self) -> None:
         """Do the next thing that is due, or sleep a little towards it."""
         now = self._clock()

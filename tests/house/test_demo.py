@@ -1,20 +1,28 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+
+from bw_rules import tools
 
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
     not Path(sys.executable).with_name("bw-exporter").exists(),
     reason="bw-exporter is not installed in this environment; run `make test`",
+)
+
+needs_prometheus = pytest.mark.skipif(
+    None in map(tools.find, ("prometheus", "promtool", "alertmanager")),
+    reason="Prometheus and Alertmanager are neither on PATH nor in .tools/bin; `make tools` fetches them",
 )
 
 
@@ -39,9 +47,9 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-def demo(*words: str) -> subprocess.Popen[str]:
+def demo(*words: str, script: Path = ROOT / "scripts/demo") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, ROOT / "scripts/demo.py", *words],
+        [sys.executable, script, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -49,39 +57,77 @@ def demo(*words: str) -> subprocess.Popen[str]:
     )
 
 
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read what the demo tells until it says `text`."""
+    assert process.stdout
+    said = ""
+    while text not in said:
+        said = process.stdout.readline()
+        assert said, "it ended before it came so far"
+
+
+def nothing_is_left_of_it(temporary: Path) -> bool:
+    return not list(temporary.iterdir()) and not processes_of(temporary)
+
+
 def test_the_demo_shows_where_to_look_plays_everything_and_leaves_nothing_behind(temporary: Path) -> None:
-    process = demo("--duration", "4s", "--rate", "20")
+    process = demo("--alone", "--duration", "4s", "--rate", "20")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "a page for people" in out
     assert "acknowledged in" in out
-    assert "silent_lapse strikes trouble" in err
+    assert "silent_lapse strikes trouble" in out
     assert "complained" not in err
-    assert not list(temporary.glob("billingwatch-demo-*"))
-    assert not processes_of(temporary)
+    assert nothing_is_left_of_it(temporary)
 
 
-def test_ctrl_c_ends_the_demo_and_everything_it_started(temporary: Path) -> None:
+@needs_prometheus
+def test_the_demo_tells_which_alert_came_of_what_and_after_how_long(temporary: Path) -> None:
+    process = demo("--duration", "30s")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert "Alerts arrive at" in out
+    assert "webhook_lag strikes trouble: the events of 3 sales arrive 240 seconds late" in out
+    came = re.search(r"BillingWebhookLag was delivered after (\d+) s: WARNING trouble: ", out)
+    assert came, out
+    assert int(came[1]) < 30
+    assert "another message came" not in out
+    assert "complained" not in err
+    assert nothing_is_left_of_it(temporary)
+
+
+@needs_prometheus
+@pytest.mark.parametrize("moment", ["three shops live", "Prometheus reads their past", "strikes trouble"])
+def test_ctrl_c_ends_the_demo_and_everything_it_started_at_any_moment(temporary: Path, moment: str) -> None:
     process = demo()
-    deadline = time.monotonic() + 60
-    while len(processes_of(temporary)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert process.stdout
-    while "Ctrl-C" not in process.stdout.readline():
-        assert time.monotonic() < deadline
+    wait_for(process, moment)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "Traceback" not in err
-    assert not list(temporary.glob("billingwatch-demo-*"))
-    assert not processes_of(temporary)
+    assert nothing_is_left_of_it(temporary)
+
+
+def test_without_prometheus_the_demo_says_so_and_shows_the_exporter(
+    temporary: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("checkout") / "scripts" / "demo"
+    shutil.copytree(ROOT / "scripts/demo", elsewhere)
+    monkeypatch.setenv("PATH", str(elsewhere))
+    process = demo("--duration", "2s", script=elsewhere)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Only the exporter is shown, without alerts: there is no prometheus on PATH" in out
+    assert "a page for people" in out
+    assert "Alerts arrive at" not in out
+    assert "acknowledged in" in out
 
 
 def test_an_exporter_that_does_not_start_is_shown_with_what_it_says(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BW_WEB_CONFIG_FILE", str(temporary / "nowhere.yml"))
-    process = demo("--duration", "4s")
+    process = demo("--alone", "--duration", "4s")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "The exporter did not start. It says:" in err

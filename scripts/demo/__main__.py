@@ -1,0 +1,170 @@
+"""Shows the whole at work: exporter, Prometheus and Alertmanager on eight simulated days, and every anomaly live.
+
+Run it by `make demo`. Everything lives in a folder of its own that is removed at the end; Ctrl-C ends it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from files import STRUCK
+from processes import free_port, tool
+from sink import Sink
+from stack import COMMAND, DidNotStartError, Stack, StoppedError
+from story import Story
+
+from bw_exporter import options, tenants
+from bw_exporter.shop import anomalies
+from bw_exporter.simulate import summary
+from bw_exporter.simulation import Simulation, Strike
+from bw_rules.detectors import THRESHOLDS
+
+PAUSE_SECONDS = 10.0
+ERROR = "level=error"
+
+
+def main() -> int:
+    """Run the demo; return 0 if it ended well."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument(
+        "--duration", type=options.duration, metavar="60s", help="end by itself after so long"
+    )
+    parser.add_argument("--rate", type=float, default=5.0, help="events per second (default: %(default)s)")
+    parser.add_argument("--once", action="store_true", help="end when all seven alerts were delivered")
+    parser.add_argument("--alone", action="store_true", help="show the exporter alone, without Prometheus")
+    args = parser.parse_args()
+    # Noted and acted on between two steps: an exception in the middle of one could leave a process behind.
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    folder = Path(tempfile.mkdtemp(prefix="billingwatch-demo-"))
+    with ExitStack() as ending:
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        sink = ending.enter_context(Sink(free_port(9099)))
+        stack = Stack(folder, stopping, sink.url)
+        ending.callback(show_end, stack)
+        ending.callback(stack.close)
+        try:
+            return play(stack, sink, args)
+        except StoppedError:
+            return 0
+        except DidNotStartError as error:
+            print(error, file=sys.stderr)
+            return 1
+
+
+def play(stack: Stack, sink: Sink, args: argparse.Namespace) -> int:
+    """Start what there is, tell where to look, and let the shops work until the end; return the exit status."""
+    alone = args.alone or not monitoring()
+    if not alone:
+        say("three shops live through eight days")
+        stack.live_through()
+    stack.start_exporter()
+    if not alone:
+        say("Prometheus reads their past, and records what the rules say of it")
+        stack.backfill()
+        stack.start_monitoring()
+    where = "".join((WHERE, "" if alone else MONITORING, "Ctrl-C ends everything.\n"))
+    print(where.format(stack=stack, sink=sink.url, command=COMMAND))
+    say("traffic begins")
+    return live(stack, sink, args, alone=alone)
+
+
+def live(stack: Stack, sink: Sink, args: argparse.Namespace, *, alone: bool) -> int:
+    """Let the shops work, with a story where there are alerts to tell of."""
+    began_at = time.time()
+    ends_at = began_at + args.duration if args.duration else float("inf")
+    pause = min(PAUSE_SECONDS, (ends_at - began_at) / 8)
+    strikes = [
+        Strike(began_at + pause * number, name, STRUCK) for number, name in enumerate(anomalies.names(), 1)
+    ]
+    told: list[Strike] = []
+    simulation = Simulation(
+        tenants.load(str(stack.config), detectors=THRESHOLDS).all,
+        f"http://127.0.0.1:{stack.public}",
+        seed=1,
+        rate=args.rate,
+        strikes=strikes if alone else [],
+        clock=time.time,
+        sleep=stack.stopping.wait,
+        told=told.append,
+    )
+    story = None if alone else Story(simulation, sink.messages, say)
+    status = 0
+    while not stack.stopping.is_set() and time.time() < ends_at:
+        simulation.step()
+        while told:
+            story.struck(told.pop(0)) if story else say_struck(told.pop(0))
+        if story:
+            story.turn()
+            if args.once and story.complete:
+                break
+        if said := stack.ended():
+            print(f"\n{said}", file=sys.stderr)
+            status = 1
+            break
+    simulation.close()
+    print(summary(simulation.tally, simulation.waiting, time.time() - began_at))
+    return 1 if args.once and not (story and story.complete) else status
+
+
+def monitoring() -> bool:
+    """Tell whether Prometheus and Alertmanager are at hand, and say so if they are not."""
+    try:
+        for name in ("prometheus", "promtool", "alertmanager"):
+            tool(name)
+    except LookupError as error:
+        print(f"Only the exporter is shown, without alerts: {error}.", flush=True)
+        return False
+    return True
+
+
+def say(text: str) -> None:
+    """Tell a line of the story."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def say_struck(strike: Strike) -> None:
+    """Tell of an anomaly where no alert will."""
+    anomaly = anomalies.load(strike.name)
+    say(f"{strike.name} strikes {strike.tenant_id}: {anomaly.happens}\n{' ' * 10}to see: {anomaly.see}")
+
+
+def show_end(stack: Stack) -> None:
+    """Print what the two checks found, and errors in the exporter's log if there are any."""
+    if (stack.folder / "billingwatch.db").exists():
+        print("\nWhat the checks found (`bw-exporter findings`):", flush=True)
+        subprocess.run([COMMAND, "findings", "--storage.url", stack.storage], check=False)
+    log = stack.tail("exporter", 10_000)
+    if complaints := [line for line in log.splitlines() if ERROR in line]:
+        print("The exporter complained:\n" + "\n".join(complaints[-10:]), file=sys.stderr)
+
+
+WHERE = """
+The exporter runs. Look at:
+  a page for people     http://127.0.0.1:{stack.private}/
+  metrics               http://127.0.0.1:{stack.private}/metrics
+  findings              http://127.0.0.1:{stack.private}/findings
+  or, in another shell  {command} findings --storage.url {stack.storage}
+Three shops post to     http://127.0.0.1:{stack.public}/webhooks/<tenant>; trouble strikes the tenant `trouble`.
+Their file is           {stack.config}
+"""
+
+MONITORING = """\
+Alerts arrive at        {sink}/ (it stands where Slack would be)
+Prometheus              http://127.0.0.1:{stack.prometheus}/alerts
+Alertmanager            http://127.0.0.1:{stack.alertmanager}/
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
