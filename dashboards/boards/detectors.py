@@ -15,6 +15,7 @@ from boards.queries import CURRENCY, FIRING, ONE, recorded, silence, whole_units
 from bw_exporter.catalog import WEBHOOK_LAG
 from bw_rules.detectors import (
     DETECTORS,
+    THRESHOLDS,
     charge_failure_spike,
     duplicate_charge,
     fraud_spike,
@@ -22,7 +23,7 @@ from bw_rules.detectors import (
     revenue_drop,
     silent_lapse,
 )
-from bw_rules.promql import Counter
+from bw_rules.promql import Counter, Scope
 
 _LATE = f"{WEBHOOK_LAG.name}_late"
 OFF = "Off for this tenant, or no rules loaded"
@@ -86,7 +87,7 @@ _REVENUE_WITHOUT_PAST = (
 """A tenant's first eight days: revenue has no threshold yet, so no window is known to be the tenant's own."""
 _MISMATCHES = _of(invoice_mismatch.FOUND, "mismatch_hold")
 
-DRAWN = (
+_DRAWN = (
     Drawn(
         "charge_failure_spike",
         "Failed charges within ${failure_window}",
@@ -157,6 +158,30 @@ DRAWN = (
     ),
 )
 """In the order in which an incident is usually read."""
+
+
+def drawn() -> tuple[Drawn, ...]:
+    """Return every detector's panel: those above, then those that no words were found for yet, by name."""
+    written = {one.detector for one in _DRAWN}
+    return (*_DRAWN, *(_plain(name) for name in DETECTORS if name not in written))
+
+
+def _plain(name: str) -> Drawn:
+    """A detector's panel from what it says of itself: its summary, and its threshold's recorded name."""
+    detector = DETECTORS[name]
+    level = detector.threshold(THRESHOLDS[name](), Scope("")).name
+    series, _, _ = level.partition(":threshold")
+    labels = (ONE, CURRENCY) if "currency" in detector.labels else (ONE,)
+    return Drawn(
+        name,
+        detector.summary.rstrip("."),
+        f"{detector.summary} Normal: below the dashed line.",
+        "short",
+        recorded("", f'__name__=~"{series}:delta[^_]+"', *labels),
+        recorded("", f'__name__=~"{series}:threshold.*"', *labels),
+        "fires from",
+        labels,
+    )
 
 
 def variables() -> tuple[dashboard.QueryVariable, ...]:

@@ -18,8 +18,12 @@ TENANT_UID = DASHBOARD_UID
 EXPORTER_UID = "billingwatch-exporter"
 """Alerts link to the last two, so none may change."""
 TAG = "billingwatch"
-TO_TENANT = f"/d/{TENANT_UID}?var-datasource=${{datasource}}&var-tenant=${{__data.fields.Tenant}}&${{__url_time_range}}"
+TO_TENANT = (
+    f"/d/{TENANT_UID}?var-datasource=${{datasource}}&var-tenant=${{__value.raw}}&${{__url_time_range}}"
+)
+"""The link of a cell that holds a tenant."""
 TO_RUNBOOK = f"{RUNBOOK_BASE}/${{__value.raw}}.md"
+"""The link of a cell that holds an alert's name."""
 _EVERYTHING = model.VariableOption(selected=True, text="All", value="$__all")
 
 

@@ -25,12 +25,12 @@ from bw_rules.detectors.fraud_spike import DISPUTES
 from bw_rules.detectors.invoice_mismatch import FOUND as MISMATCHES
 from bw_rules.detectors.revenue_drop import REVENUE
 
-_REVENUE_FILTER = (SOME, 'currency=~"$currency"')
+_REVENUE_FILTER = (SOME, 'currency=~"$currency",currency!="other"')
 CHANGE = (
     Reading(None, -50, "▼▼ half or less", "red"),
-    Reading(-49.999, -20, "▼ lower", "orange"),
-    Reading(-19.999, 25, "as usual", "green"),
-    Reading(25.001, None, "▲ higher", "blue"),
+    Reading(-50, -20, "▼ lower", "orange"),
+    Reading(-20, 25, "as usual", "green"),
+    Reading(25, None, "▲ higher", "blue"),
 )
 """A change in percent, in words."""
 

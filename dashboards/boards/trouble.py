@@ -10,15 +10,15 @@ from boards.queries import CURRENCY, ONE, STEP, latest, rise, whole_units
 from bw_exporter import catalog
 
 
-def findings() -> Lines:
-    """Findings of the two checks over time, beside the detectors."""
+def findings(width: int) -> Lines:
+    """Findings of the two checks over time, in what room the detectors leave."""
     return counts(
         "Findings",
         "Duplicate charges and invoice mismatches when they were found; the legend has their number in this time. "
         "Normal: none. The list with amounts and Stripe's ids: bw-exporter findings --tenant $tenant.",
         (catalog.DUPLICATE_CHARGES, "duplicate charges"),
         (catalog.INVOICE_CHECKS, "invoice mismatches", 'verdict="mismatch"'),
-        width=16,
+        width=width,
     )
 
 

@@ -29,6 +29,7 @@ class Target:
     instant: bool
     interval: str = "1m"
     time_from: str = ""
+    legend: str = ""
 
     def __str__(self) -> str:
         return f"{self.board}: {self.panel}: {self.ref}"
@@ -69,6 +70,7 @@ def targets(name: str) -> Iterator[Target]:
                 one["instant"],
                 panel.get("interval", "1m"),
                 panel.get("timeFrom", ""),
+                one["legendFormat"],
             )
     for one in annotations(board):
         yield Target(name, one["name"], "annotation", one["expr"], instant=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
 import subprocess
@@ -29,7 +30,8 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from boards.detectors import DRAWN
+from boards import tenant
+from boards.detectors import drawn
 from boards.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
 from bw_exporter import catalog, tenants
 from bw_rules import build, watchdog
@@ -170,8 +172,7 @@ def test_every_threshold_that_the_rules_record_is_drawn_beside_its_value() -> No
     assert len(levels) >= len(DETECTORS)
     for level in levels:
         assert any(re.fullmatch(shape, level) for shape in shapes), level
-    assert [one.detector for one in DRAWN] == list(dict.fromkeys(one.detector for one in DRAWN))
-    assert {one.detector for one in DRAWN} == set(DETECTORS)
+    assert sorted(one.detector for one in drawn()) == sorted(DETECTORS)
 
 
 def test_a_detectors_panel_shows_when_its_own_alert_fired() -> None:
@@ -185,8 +186,27 @@ def test_a_detectors_panel_shows_when_its_own_alert_fired() -> None:
         assert f'alertname="{alert}"' in mark["expr"]
 
 
+def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = dataclasses.replace(
+        DETECTORS["charge_failure_spike"], alert="BillingPayoutFailure", summary="A payout failed."
+    )
+    monkeypatch.setattr("boards.detectors.DETECTORS", {**DETECTORS, "payout_failure": failures})
+    thresholds = {**THRESHOLDS, "payout_failure": THRESHOLDS["charge_failure_spike"]}
+    monkeypatch.setattr("boards.detectors.THRESHOLDS", thresholds)
+    board: Json = json.loads(json.dumps(tenant.board(), cls=JSONEncoder))
+    panel = next(one for one in panels(board) if one["title"] == "A payout failed")
+    mark = board["annotations"]["list"][-1]
+    assert (mark["name"], mark["filter"]["ids"]) == ("BillingPayoutFailure", [panel["id"]])
+    assert [len(selectors(filled(one["expr"], EXAMPLE))) for one in panel["targets"]] == [1, 1]
+    _assert_laid_out({"with one more": board})
+
+
 def test_panels_do_not_overlap_and_have_numbers_of_their_own() -> None:
-    for board in boards().values():
+    _assert_laid_out(boards())
+
+
+def _assert_laid_out(found: dict[str, Json]) -> None:
+    for board in found.values():
         taken: set[tuple[int, int]] = set()
         for panel in board["panels"]:
             at = panel["gridPos"]

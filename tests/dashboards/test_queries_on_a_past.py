@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +29,11 @@ def test_every_query_is_answered_wherever_the_past_has_an_answer(past: Past) -> 
                 problems.append(f"{choice}: {target}: nothing, though all its series are there:\n{expr}")
             if any(not math.isfinite(value) for value in _values(result)):
                 problems.append(f"{choice}: {target}: not a number:\n{expr}")
+            problems += [
+                f"{choice}: {target}: no {label} to name it by:\n{expr}"
+                for label in re.findall(r"\{\{(\w+)\}\}", target.legend)
+                if not all(series["metric"].get(label) for series in result)
+            ]
     problems += [f"{target}: never answered" for target in map(str, all_targets()) if target not in answered]
     assert not problems, "\n".join(problems)
     _everything_to_choose_is_found(past)
