@@ -14,7 +14,7 @@ from bw_exporter import catalog
 from bw_exporter.durations import render as duration
 from bw_exporter.tenants import RateLimit, Tenant, Tenants
 from bw_rules.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import profiles
 
 if TYPE_CHECKING:
@@ -40,30 +40,27 @@ class Trial:
 def trials(tenants: Tenants) -> tuple[Trial, ...]:
     """Return every case of every detector for all thresholds in force.
 
-    `for` and `keep_firing_for` other than the detector's own are set aside: they are Prometheus' to hold.
+    `for` and `keep_firing_for` are set aside: they are Prometheus' to hold, and would blur the edges.
     """
     found = []
-    defaults = _defaults()
+    defaults = _defaults(tenants)
     for name, detector in DETECTORS.items():
-        own = THRESHOLDS[name]()
         distinct = {profile.settings: profile.name for profile in reversed(profiles(tenants, name))}
         for settings, profile in distinct.items():
-            chosen = settings
-            if (settings.for_, settings.keep_firing_for) != (own.for_, own.keep_firing_for):
-                chosen = settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
+            chosen = _at_once(settings)
             for case in detector.cases(chosen):
                 title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile} {case.name}")
                 found.append(Trial(name, _tenant(title, {**defaults, name: chosen}), case))
     return tuple(found)
 
 
-def cast(found: Iterable[Trial]) -> Tenants:
-    """Return a tenants file made of the trials' tenants alone, to render the rules under test from."""
+def cast(found: Iterable[Trial], tenants: Tenants) -> Tenants:
+    """Return a tenants file of the trials' tenants alone and the defaults of `tenants`, to render the rules from."""
     return Tenants(
         tuple(sorted((trial.tenant for trial in found), key=lambda tenant: tenant.id)),
         receivers={},
         source="cases",
-        default_detectors=_defaults(),
+        default_detectors=_defaults(tenants),
     )
 
 
@@ -162,8 +159,12 @@ def _span(trial: Trial) -> int:
     return max(reach, *(before for before in times if before < ALWAYS))
 
 
-def _defaults() -> dict[str, Base]:
-    return {name: model() for name, model in THRESHOLDS.items()}
+def _defaults(tenants: Tenants) -> dict[str, Base]:
+    return {name: _at_once(settings) for name, settings in tenants.default_detectors.items()}
+
+
+def _at_once(settings: Base) -> Base:
+    return settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
 
 
 def _tenant(title: str, detectors: Mapping[str, Base]) -> Tenant:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bw_exporter.tenants import Tenants
     from bw_rules.build import Settings
     from bw_rules.promtool import Trial
+    from bw_rules.rule import Group
 
 _AT_ONCE = 2
 """Runs of promtool side by side; each keeps about one core busy."""
@@ -45,7 +46,9 @@ def run(
     commands = []
     for detector in dict.fromkeys(trial.detector for trial in found):
         played = [trial for trial in found if trial.detector == detector]
-        commands += _prepare(detector, played, settings, folder, change)
+        groups = build.groups(promtool.cast(played, tenants), settings)
+        own = [group for group in groups if build.detector_of(group.name) == detector]
+        commands += _prepare(detector, played, own, settings.job, folder, change)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(lambda name: tools.run(tool, "test", "rules", name, folder=folder), commands))
     if not any(code for code, _ in results):
@@ -61,14 +64,17 @@ def run(
 
 
 def _prepare(
-    detector: str, played: list[Trial], settings: Settings, folder: Path, change: Callable[[str], str]
+    detector: str,
+    played: list[Trial],
+    groups: list[Group],
+    job: str,
+    folder: Path,
+    change: Callable[[str], str],
 ) -> list[str]:
     """Write one detector's rules and test files, so that promtool evaluates no other's; return the latter's names."""
-    groups = build.groups(promtool.cast(played), settings)
-    own = [group for group in groups if build.detector_of(group.name) == detector]
     rules = f"{detector}.rules.yml"
-    (folder / rules).write_text(change(prometheus.render(own, "cases")), encoding="utf-8")
-    files = promtool.unit_tests(played, rules, [group.name for group in own], settings.job)
+    (folder / rules).write_text(change(prometheus.render(groups, "cases")), encoding="utf-8")
+    files = promtool.unit_tests(played, rules, [group.name for group in groups], job)
     for name, document in files.items():
         (folder / f"{detector}.{name}").write_text(dump(document, "cases"), encoding="utf-8")
     return [f"{detector}.{name}" for name in files]

@@ -33,7 +33,7 @@ defaults:
     duplicate_charge: {{grace: 2s, hold: 1m}}
     fraud_spike: {{window: 1m, baseline: 1d, min_disputes: 9, keep_firing_for: 0}}
     revenue_drop: {{window: 1m, baseline: 1d, for: 0, keep_firing_for: 0}}
-    silent_lapse: {{max_silence: 1m, for: 0}}
+    silent_lapse: {{max_silence: 80s, for: 0}}
     webhook_lag: {{max_lag: 120s, window: 1m}}
     invoice_mismatch: {{grace: 2s, hold: 1m}}
 tenants:
@@ -232,6 +232,6 @@ def test_each_anomaly_reaches_slack_and_pagerduty_for_its_tenant_alone_and_is_re
 
         end(exporter)
         assert wait_for(lambda: ("", "BillingExporterDown") in sink.hooked(), 60)
-        time.sleep(75)
+        time.sleep(90)
         assert sink.hooked() == {("", "BillingExporterDown")}
         assert {alert for tenant, alert in sink.paged("trigger") if tenant == "good"} == set()

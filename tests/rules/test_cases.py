@@ -38,6 +38,10 @@ def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
         ("silent_lapse", "{max_silence: 30m}"),
         ("webhook_lag", "{max_lag: 120s, window: 1h, min_events: 3}"),
         ("duplicate_charge", "{hold: 2h}"),
+        ("duplicate_charge", "{hold: 1m}"),
+        ("webhook_lag", "{window: 1m}"),
+        ("revenue_drop", "{drop_pct: 1, window: 1h, baseline: 2d}"),
+        ("fraud_spike", "{min_disputes: 1, multiplier: 1, window: 2d, baseline: 1d}"),
     ],
 )  # fmt: skip
 def test_the_edges_move_with_the_thresholds_in_force(
@@ -109,8 +113,9 @@ def test_a_rule_that_is_wrong_is_noticed(
 def test_what_is_drawn_is_what_fires(
     config: Callable[[str], Tenants], promtool: str, tmp_path: Path, detector: str, drawn: str
 ):
-    played = [trial for trial in trials(config(PLAIN)) if trial.detector == detector]
-    groups = [g for g in build.groups(cast(played), build.Settings()) if g.name.endswith(detector)]
+    tenants = config(PLAIN)
+    played = [trial for trial in trials(tenants) if trial.detector == detector]
+    groups = [g for g in build.groups(cast(played, tenants), build.Settings()) if g.name.endswith(detector)]
     (tmp_path / "rules.yml").write_text(prometheus.render(groups, "cases"))
     (level,) = {rule.name for rule in groups[0].rules if ":threshold" in rule.name}
     for name, document in unit_tests(played, "rules.yml", [groups[0].name], build.JOB).items():

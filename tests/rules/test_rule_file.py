@@ -173,6 +173,29 @@ def test_severity_durations_and_labels_of_a_tenant_are_on_its_own_rule(wild: Ten
     assert all(rule["labels"]["site"] == "main" for rule in found)
 
 
+def test_severity_and_durations_are_as_documented_where_nobody_says_otherwise(
+    config: Callable[[str], Tenants],
+):
+    found = {
+        rule["labels"]["detector"]: (
+            rule["labels"]["severity"],
+            rule.get("for"),
+            rule.get("keep_firing_for"),
+        )
+        for rule in rules(rendered(config("tenants: {a: {webhook_secret: whsec_a}}")))
+        if "alert" in rule and rule["labels"]["detector"] != "watchdog"
+    }
+    assert found == {
+        "charge_failure_spike": ("critical", None, "15m"),
+        "duplicate_charge": ("critical", None, None),
+        "fraud_spike": ("critical", None, "1h"),
+        "revenue_drop": ("critical", "15m", "1h"),
+        "silent_lapse": ("warning", "5m", None),
+        "webhook_lag": ("warning", None, None),
+        "invoice_mismatch": ("warning", None, None),
+    }
+
+
 def test_a_profile_keeps_its_name_when_another_tenant_joins_it(config: Callable[[str], Tenants]):
     def names(text: str) -> set[str]:
         return set(re.findall("override-[0-9a-f]+", rendered(config(text))))

@@ -126,7 +126,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         return _case(name, outcome, rises, steps((inside, 10**10)), created)
 
     def share(name: str, outcome: Outcome, failures: int, attempts: int) -> Case:
-        unknown_past = 2 * window
+        unknown_past = window + week // 2
         return _case(
             name,
             outcome,
@@ -167,7 +167,9 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             "two replicas telling of one failure too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2
         ),
         failing(
-            "an old tenant whose past nobody knows", "quiet", ((2 * window, 100), (inside, 100 + 10 * floor))
+            "an old tenant whose past nobody knows",
+            "quiet",
+            ((window + week // 2, 100), (inside, 100 + 10 * floor)),
         ),
         failing("a store restored from a backup", "quiet", steps((inside, 40))),
         share("half of the charges fail and nobody knows the past", "fires", most, t.min_attempts),

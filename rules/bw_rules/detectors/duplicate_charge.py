@@ -63,7 +63,8 @@ def description(t: Thresholds) -> str:
 
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Within the hold and just past it, through outages and replicas, by the counter and by the time."""
-    inside, outside = t.hold - MINUTE, t.hold + MINUTE
+    inside, outside = max(t.hold - MINUTE, t.hold // 2), t.hold + MINUTE
+    recent = min(5 * MINUTE, t.hold // 2)
 
     def found(name: str, outcome: Outcome, *rises: Steps, last: int = 0) -> Case:
         counters = (
@@ -79,7 +80,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         found(
             "found while nothing was scraped for three hours",
             "fires",
-            steps((3 * HOUR + 5 * MINUTE, None), (5 * MINUTE, 101)),
+            steps((3 * HOUR + recent, None), (recent, 101)),
         ),
         found("found and told by two replicas", "fires", *[steps((inside, 101))] * 2),
         found(

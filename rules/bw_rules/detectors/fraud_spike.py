@@ -100,9 +100,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes(
             "a new shop with the least number", "fires", ((inside, 0), (inside // 2, floor)), created=inside
         ),
-        disputes(
-            "an old shop whose past nobody knows", "quiet", ((2 * t.window, 100), (inside, 100 + 10 * floor))
-        ),
+        disputes("an old shop whose past nobody knows", "quiet", ((before, 100), (inside, 100 + 10 * floor))),
         disputes("two replicas telling of one too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2),
         disputes("a pod replaced between", "fires", steps((inside, None)), ((inside, 100 + floor),)),
         disputes("a store restored from a backup", "quiet", steps((inside, 40))),

@@ -76,10 +76,11 @@ def description(t: Thresholds) -> str:
 
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Late and in time, just within the window and just before it."""
-    inside, outside = t.window - 2 * MINUTE, t.window + MINUTE
+    inside, outside = max(t.window - 2 * MINUTE, t.window // 2), t.window + MINUTE
+    last_minute = min(MINUTE, t.window // 2)
 
     def lag(
-        name: str, outcome: Outcome, rise: int, *, at: int = MINUTE, late: bool = True, replicas: int = 1
+        name: str, outcome: Outcome, rise: int, *, at: int = last_minute, late: bool = True, replicas: int = 1
     ) -> Case:
         on_time: Steps = ((10**9, 100),)
         more: Steps = ((10**9, 100), (at, 100 + rise))
