@@ -12,9 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bw_exporter import catalog
 from bw_exporter.checks import CHECKS
+from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.retention import MARKS_PER_TENANT
+from bw_exporter.series import Add
 
 if TYPE_CHECKING:
     from bw_exporter.store import Finding, Pending, Store, Transaction
@@ -29,6 +32,7 @@ PUT_OFF_SECONDS = 3600
 
 _SETTLED_AT_ONCE = 64
 _PRUNED_AT_ONCE = 500
+_MARKS_AT_ONCE = 20_000
 
 _log = logging.getLogger(__name__)
 
@@ -67,28 +71,30 @@ def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: thr
 
 def settle(store: Store, now: int) -> None:
     """Answer every question whose time has come, many in a commit; one that fails is put off alone."""
-    due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE))
-    while due:
+    settled = _SETTLED_AT_ONCE
+    while settled == _SETTLED_AT_ONCE:
         try:
-            findings = store.write(lambda tx, due=due: _answered(due, tx, now))  # type: ignore[misc]
+            settled, findings = store.write(lambda tx: _answered(tx.due(now, _SETTLED_AT_ONCE), tx, now))
         except StoreUnavailableError:
             raise
         except Exception:  # noqa: BLE001 - which of them it was is found out one by one
+            due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE))
+            settled = len(due)
             findings = [finding for pending in due for finding in _answered_alone(pending, store, now)]
         for finding in findings:
             _log.warning("found", extra={"kind": finding.kind, "tenant": finding.tenant, **finding.details})
-        due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE)) if len(due) == _SETTLED_AT_ONCE else []
 
 
 def prune(store: Store, now: int) -> None:
     """Forget what retention.py says is old, in steps short enough for ingest to pass between."""
-    while store.prune(now, _PRUNED_AT_ONCE) >= _PRUNED_AT_ONCE:
+    while store.prune(now, _PRUNED_AT_ONCE, forgotten) >= _PRUNED_AT_ONCE:
         pass
+    store.prune_marks(now, _MARKS_AT_ONCE)
 
 
 def evict(store: Store, _now: int) -> None:
     """Bound what is remembered of payers."""
-    store.evict(MARKS_PER_TENANT)
+    store.evict(MARKS_PER_TENANT, lambda charges: (Add(catalog.DUPLICATE_SKIPPED, ("evicted",), charges),))
 
 
 def probe(store: Store, health: StoreHealth, now: int) -> None:
@@ -113,25 +119,26 @@ def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up
     return True
 
 
-def _answered(due: Sequence[Pending], tx: Transaction, now: int) -> list[Finding]:
+def _answered(due: Sequence[Pending], tx: Transaction, now: int) -> tuple[int, list[Finding]]:
     findings: list[Finding] = []
     for pending in due:
-        if (check := CHECKS.get(pending.check)) is None:
-            tx.drop(pending)
-        elif (finding := check.settle(pending, tx, now)) is not None:
+        if not tx.drop(pending):
+            continue
+        check = CHECKS.get(pending.check)
+        if check is not None and (finding := check.settle(pending, tx, now)) is not None:
             tx.report(finding)
             findings.append(finding)
-    return findings
+    return len(due), findings
 
 
 def _answered_alone(pending: Pending, store: Store, now: int) -> list[Finding]:
     try:
-        return store.write(lambda tx: _answered([pending], tx, now))
+        return store.write(lambda tx: _answered([pending], tx, now))[1]
     except StoreUnavailableError:
         raise
     except Exception:  # noqa: BLE001 - told, put off, and the others go on
         again = replace(pending, due_at=now + PUT_OFF_SECONDS)
         extra = {"check": pending.check, "key": pending.key, "tenant": pending.tenant}
         _log.exception("a check failed; it is asked again in an hour", extra=extra)
-        store.write(lambda tx: tx.wait(again))
+        store.write(lambda tx: tx.wait(again) if tx.drop(pending) else None)
         return []

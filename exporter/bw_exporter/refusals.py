@@ -39,7 +39,8 @@ class Refusals:
                 tx.change(tenant, (Add(catalog.WEBHOOK_REQUESTS, (result,), number),))
 
         try:
-            store.write(work)
+            # Without a limit: a batch given up on might be committed yet, and then be counted again.
+            store.write(work, patient=True)
         except BaseException:
             with self._mutex:
                 self._counts.update(counts)

@@ -1,4 +1,4 @@
-"""How long things are remembered, in seconds. Everything is pruned from here; nothing else deletes."""
+"""How long things are remembered, in seconds. Housekeeping forgets by these."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -182,3 +184,44 @@ def test_the_window_is_the_tenants_own(store: Store) -> None:
     assert found(books) == 0
     sell(books, sale(books, after=21))
     assert found(books) == 1
+
+
+@pytest.mark.parametrize("seconds_apart", [0, 1])
+@pytest.mark.parametrize("order", ["in order", "newest first", "shuffled", "oldest last"])
+def test_a_long_burst_of_equal_charges_is_found_whole(books: Books, seconds_apart: int, order: str) -> None:
+    charges = [sale(books, after=seconds_apart * number) for number in range(80)]
+    arriving = {
+        "in order": charges,
+        "newest first": charges[::-1],
+        "shuffled": random.Random(7).sample(charges, len(charges)),
+        "oldest last": charges[1:] + charges[:1],
+    }[order]
+    sell(books, *arriving)
+    assert found(books) == 79
+
+
+def test_a_refund_that_failed_excuses_nothing(books: Books) -> None:
+    first = sale(books)
+    sell(books, first)
+    refund = payments.refund(books.ids, charge=first, created_at=first["created"] + 5)
+    books.send("refund.created", refund)
+    sell(books, sale(books, after=20))
+    assert found(books) == 0
+    books.send("refund.failed", {**refund, "status": "failed"})
+    assert found(books) == 1
+
+
+def test_a_link_that_a_later_event_of_the_charge_brings_is_taken(books: Books) -> None:
+    sold = [sale(books, after=n) for n in (0, 5)]
+    sell(books, *sold)
+    for number, charge in enumerate(sold):
+        books.send("charge.captured", {**charge, "invoice": f"in_{number}"})
+    assert found(books) == 0
+
+
+def test_payment_intents_of_old_accounts_name_their_invoices(books: Books) -> None:
+    for number in (1, 2):
+        intent = payments.payment_intent(books.ids, created_at=NOW, id=f"pi_{number}", invoice=f"in_{number}")
+        books.send("payment_intent.succeeded", {**intent, "invoice": f"in_{number}"})
+        sell(books, sale(books, after=number, payment_intent=f"pi_{number}"))
+    assert found(books) == 0

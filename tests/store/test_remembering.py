@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter import catalog, housekeeping, retention
-from bw_exporter.series import initial
+from bw_exporter.effects import forgotten
+from bw_exporter.series import Add, Change, initial
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Store, open_store
@@ -79,10 +80,28 @@ def test_a_name_that_begins_another_is_another_tenant(store: Store) -> None:
     assert [value(store, name) for name in ("sho", "shop", "shop-2")] == [0, 1, 0]
 
 
+def pruned(store: Store, now: int) -> int:
+    return store.prune(now, 100, forgotten)
+
+
+def evicted(charges: int) -> tuple[Change, ...]:
+    return (Add(catalog.DUPLICATE_SKIPPED, ("evicted",), charges),)
+
+
+def test_old_marks_are_found_by_walking_on_from_where_the_last_walk_ended(store: Store) -> None:
+    def mark(tx: Transaction) -> None:
+        for number in range(100):
+            tx.mark("shop", number, (number, "ch"), NOW - number % 2)
+
+    store.write(mark)
+    assert [store.prune_marks(NOW, 30) for _ in range(4)] == [15, 15, 15, 5]
+    assert [store.prune_marks(NOW, 30) for _ in range(2)] == [0, 0]
+
+
 def test_event_ids_are_forgotten_after_their_time_and_not_before(store: Store) -> None:
     kept, old = NOW - retention.EVENT_IDS_SECONDS, NOW - retention.EVENT_IDS_SECONDS - 1
     store.write(lambda tx: (tx.remember_event(kept, "shop", "kept"), tx.remember_event(old, "shop", "old")))
-    assert store.prune(NOW, 100) == 1
+    assert pruned(store, NOW) == 1
     assert store.write(
         lambda tx: (tx.knows_event(kept, "shop", "kept"), tx.knows_event(old, "shop", "old"))
     ) == (True, False)
@@ -92,27 +111,28 @@ def test_findings_are_kept_for_90_days(store: Store) -> None:
     for day in (91, 89):
         found = Finding(NOW - day * DAY, "shop", "duplicate_charge", {"days": day})
         store.write(lambda tx, found=found: tx.report(found))  # type: ignore[misc]
-    assert store.prune(NOW, 100) == 1
+    assert pruned(store, NOW) == 1
     assert [found.details for found in store.findings(tenant=None, since_at=0, limit=9)] == [{"days": 89}]
 
 
 def test_objects_and_marks_are_forgotten_after_their_own_time(store: Store) -> None:
     def work(tx: Transaction) -> None:
-        for name, keep_until in (("kept", NOW), ("old", NOW - 1)):
+        for name, keep_until in (("kept", NOW), ("old", NOW - 3600)):
             tx.save("shop", "charge", name, b"{}", keep_until)
-            tx.mark("shop", "topic", NOW, name, keep_until)
+            tx.mark("shop", 1, (NOW, name), keep_until)
 
     store.write(work)
-    assert store.prune(NOW, 100) == 2
-    assert store.write(lambda tx: tx.marks("shop", "topic", 0, NOW, 9)) == [(NOW, "kept")]
+    assert pruned(store, NOW) == 1
+    assert store.prune_marks(NOW, 100) == 1
+    assert store.write(lambda tx: tx.marks_around("shop", 1, (NOW, "z"), 0, 9)) == ([(NOW, "kept")], [])
     assert store.write(lambda tx: tx.load("shop", "charge", "old")) is None
     assert store.write(lambda tx: tx.load("shop", "charge", "kept")) is not None
 
 
 def test_an_object_that_changes_is_kept_for_longer(store: Store) -> None:
-    store.write(lambda tx: tx.save("shop", "charge", "ch_1", b"1", NOW - 1))
+    store.write(lambda tx: tx.save("shop", "charge", "ch_1", b"1", NOW - 3600))
     store.write(lambda tx: tx.save("shop", "charge", "ch_1", b"2", NOW + 1))
-    store.prune(NOW, 100)
+    pruned(store, NOW)
     assert store.write(lambda tx: tx.load("shop", "charge", "ch_1")) == b"2"
 
 
@@ -123,9 +143,9 @@ def test_pruning_goes_in_short_steps_until_all_is_gone(store: Store) -> None:
             tx.save("shop", "charge", f"ch_{number}", b"{}", number)
 
     store.write(work)
-    assert store.prune(NOW, 10) == 20
+    assert store.prune(NOW, 10, forgotten) == 20
     housekeeping.prune(store, NOW)
-    assert store.prune(NOW, 10) == 0
+    assert store.prune(NOW, 10, forgotten) == 0
 
 
 def test_an_ended_subscription_leaves_the_gauge_after_60_days(store: Store) -> None:
@@ -142,32 +162,32 @@ def test_an_ended_subscription_leaves_the_gauge_after_60_days(store: Store) -> N
             value(store, "shop", catalog.SUBSCRIPTIONS, "canceled"),
         )
 
-    store.prune(NOW + 60 * DAY, 100)
+    pruned(store, NOW + 60 * DAY)
     assert gauge() == (1, 1)
-    store.prune(NOW + 60 * DAY + 1, 100)
+    pruned(store, NOW + 60 * DAY + 3600)
     assert gauge() == (1, 0)
-    store.prune(NOW + 6000 * DAY, 100)
+    pruned(store, NOW + 6000 * DAY)
     assert gauge() == (1, 0), "a subscription that goes on is never forgotten"
 
 
 def test_the_oldest_payers_beyond_the_most_are_evicted_and_each_charge_is_counted_once(store: Store) -> None:
     def work(tx: Transaction) -> None:
         for number in range(700):
-            tx.mark("crowded", f"customer {number}", number, f"ch_{number}", NOW)
-            tx.mark("crowded", f"card {number}", number, f"ch_{number}", NOW)
+            tx.mark("crowded", number, (number, f"ch_{number}"), NOW)
+            tx.mark("crowded", -1 - number, (number, f"ch_{number}"), NOW)
         for number in range(10):
-            tx.mark("quiet", f"customer {number}", number, f"ch_{number}", NOW)
+            tx.mark("quiet", number, (number, f"ch_{number}"), NOW)
 
     store.write(work)
-    assert store.evict(100) == 1300
+    assert store.evict(100, evicted) == 1300
     assert value(store, "crowded", catalog.DUPLICATE_SKIPPED, "evicted") == 650
     assert value(store, "quiet", catalog.DUPLICATE_SKIPPED, "evicted") == 0
 
     def left(tx: Transaction) -> list[int]:
-        return [n for n in range(700) if tx.marks("crowded", f"card {n}", 0, NOW, 9)]
+        return [n for n in range(700) if tx.marks_around("crowded", -1 - n, (0, ""), NOW, 9)[1]]
 
     assert store.write(left) == list(range(650, 700))
-    assert store.evict(100) == 0
+    assert store.evict(100, evicted) == 0
 
 
 @pytest.mark.parametrize("kind", ["charge.succeeded", "charge.failed", "charge.refunded"])

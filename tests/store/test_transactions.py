@@ -30,7 +30,7 @@ def test_a_commit_survives_reopening(url: str) -> None:
     def work(tx: Transaction) -> None:
         assert tx.remember_event(NOW, "shop", "evt_1")
         tx.save("shop", "charge", "ch_1", b"\x00\xff", NOW + 10)
-        tx.mark("shop", "topic", NOW, "ch_1", NOW + 10)
+        tx.mark("shop", -7, (NOW, "ch_1"), NOW + 10)
         tx.wait(pending)
         tx.report(finding)
         tx.change("shop", (Add(catalog.REFUNDS, (), 3), Observe(catalog.WEBHOOK_LAG, 7)))
@@ -44,7 +44,7 @@ def test_a_commit_survives_reopening(url: str) -> None:
         assert tx.knows_event(NOW, "shop", "evt_1")
         assert not tx.remember_event(NOW, "shop", "evt_1")
         assert tx.load("shop", "charge", "ch_1") == b"\x00\xff"
-        assert tx.marks("shop", "topic", NOW, NOW, 9) == [(NOW, "ch_1")]
+        assert tx.marks_around("shop", -7, (NOW, "z"), 0, 9) == ([(NOW, "ch_1")], [])
         assert tx.due(NOW, 9) == tx.waiting("shop", "duplicate_charge", "ch_1") == [pending]
 
     again.write(remembered)
@@ -59,9 +59,9 @@ def test_a_tenant_knows_nothing_of_another_tenants_events_and_objects(store: Sto
         assert tx.remember_event(NOW, "one", "evt_1")
         assert tx.remember_event(NOW, "two", "evt_1")
         tx.save("one", "charge", "ch_1", b"{}", NOW)
-        tx.mark("one", "topic", NOW, "ch_1", NOW)
+        tx.mark("one", 1, (NOW, "ch_1"), NOW)
         assert tx.load("two", "charge", "ch_1") is None
-        assert tx.marks("two", "topic", 0, NOW, 9) == []
+        assert tx.marks_around("two", 1, (NOW, "z"), NOW, 9) == ([], [])
         assert not tx.saw_event_since("three", 0, besides="")
         assert not tx.saw_event_since("one", 0, besides="evt_1")
         assert tx.saw_event_since("one", NOW, besides="evt_2")
@@ -70,14 +70,32 @@ def test_a_tenant_knows_nothing_of_another_tenants_events_and_objects(store: Sto
     store.write(work)
 
 
-def test_the_newest_marks_are_given_oldest_first(store: Store) -> None:
-    def work(tx: Transaction) -> None:
-        for at in (5, 3, 9, 7, 7):
-            tx.mark("shop", "topic", at, f"ch_{at}", NOW)
-        assert tx.marks("shop", "topic", 3, 9, 2) == [(7, "ch_7"), (9, "ch_9")]
-        assert tx.marks("shop", "topic", 4, 8, 9) == [(5, "ch_5"), (7, "ch_7")]
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("number", [5, 200])
+def test_the_marks_nearest_to_one_are_given_on_either_side(
+    store: Store, number: int, committed: bool
+) -> None:
+    """Two of each second, fewer and more than are read at once, from the tables and from this transaction."""
+    marks = [(at, f"ch_{name}") for at in range(number) for name in "ab"]
+    middle = (number // 2, "ch_a")
 
-    store.write(work)
+    def mark(tx: Transaction) -> None:
+        for each in marks:
+            tx.mark("shop", 1, each, NOW)
+            tx.mark("shop", 2, each, NOW)
+
+    def around(tx: Transaction, within_seconds: int) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        if not committed:
+            mark(tx)
+        return tx.marks_around("shop", 1, middle, within_seconds, 3)
+
+    if committed:
+        store.write(mark)
+    place = marks.index(middle)
+    before, after = store.write(lambda tx: around(tx, NOW))
+    assert before == marks[place - 3 : place][::-1]
+    assert after == marks[place + 1 : place + 4]
+    assert store.write(lambda tx: around(tx, 0)) == ([], [(number // 2, "ch_b")])
 
 
 def test_a_gauge_that_is_raised_never_falls(store: Store) -> None:

@@ -22,7 +22,7 @@ class Check(Protocol):
         """Take in one fact; count a verdict at once, or leave a Pending behind."""
 
     def settle(self, pending: Pending, tx: Transaction, now: int) -> Finding | None:
-        """Answer a question whose time has come: drop it, or wait for it anew; return what was found."""
+        """Answer a question whose time has come, already dropped, or wait for it anew; return what was found."""
 
 
 def load(state: type[State], tx: Transaction, tenant: str, kind: str, key: str) -> State:

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field, replace
 from bw_exporter import catalog
 from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.facts import Fact
-from bw_exporter.facts.charges import ChargeMade, ChargeRefunded, RefundMade
+from bw_exporter.facts.charges import ChargeMade, ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.facts.invoices import InvoicePayment
 from bw_exporter.memory import decoded, encoded
 from bw_exporter.retention import charges_kept_seconds
 from bw_exporter.series import Add, RaiseTo
-from bw_exporter.store.protocol import Finding, Pending, Transaction
+from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
 from bw_exporter.tenants import Tenant
 
 NAME = "duplicate_charge"
-FACTS = (ChargeMade, ChargeRefunded, RefundMade, InvoicePayment)
+FACTS = (ChargeMade, ChargeRefunded, RefundMade, RefundFailed, InvoicePayment)
 
 _NEIGHBOURS = 16
-"""How many equal charges before one are compared with it; a burst longer than that is found all the same."""
+"""How many equal charges on either side of one are looked at; each of a longer burst finds its own."""
 
-_CHARGE, _INTENT = "paid", "intent"
+_PAID, _INTENT = "paid", "intent"
 _DEFAULT_WINDOW_SECONDS, _DEFAULT_GRACE_SECONDS = 300, 120
 
 
@@ -33,7 +33,8 @@ _DEFAULT_WINDOW_SECONDS, _DEFAULT_GRACE_SECONDS = 300, 120
 class Paid:
     """What is remembered of a charge that took money.
 
-    `refunds` holds amount and time by refund; `refunded_at` is when the charge said it was refunded in full.
+    `refunds` holds amount and time by refund, a failed one at 0; `refunded_at` is when the charge said that it
+    was refunded in full.
     """
 
     created_at: int = 0
@@ -41,7 +42,7 @@ class Paid:
     currency: str = ""
     payment_intent: str = ""
     invoice: str = ""
-    topics: tuple[str, ...] = ()
+    topics: list[int] = field(default_factory=list)
     refunds: dict[str, tuple[int, int]] = field(default_factory=dict)
     refunded_at: int | None = None
     flagged: bool = False
@@ -64,36 +65,36 @@ class Question:
 
 def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
     """Remember what a fact says of a charge, and suspect the later of two that look alike."""
-    keep_until = now + charges_kept_seconds(_window(tenant))
     if isinstance(fact, ChargeMade):
-        _charge(fact, tx, tenant, now, keep_until)
-    elif isinstance(fact, ChargeRefunded) and fact.full:
-        paid = load(Paid, tx, tenant.id, _CHARGE, fact.charge)
-        at = fact.at if paid.refunded_at is None else min(fact.at, paid.refunded_at)
-        save(replace(paid, refunded_at=at), tx, tenant.id, _CHARGE, fact.charge, keep_until)
-    elif isinstance(fact, RefundMade) and fact.charge:
-        paid = load(Paid, tx, tenant.id, _CHARGE, fact.charge)
-        refunds = {**paid.refunds, fact.refund: (fact.amount, fact.at)}
-        save(replace(paid, refunds=refunds), tx, tenant.id, _CHARGE, fact.charge, keep_until)
+        _charge(fact, tx, tenant, now)
     elif isinstance(fact, InvoicePayment):
         if fact.payment_intent:
+            keep_until = now + charges_kept_seconds(_window(tenant))
             save(Link(fact.invoice), tx, tenant.id, _INTENT, fact.payment_intent, keep_until)
         if fact.charge:
-            paid = load(Paid, tx, tenant.id, _CHARGE, fact.charge)
-            save(replace(paid, invoice=fact.invoice), tx, tenant.id, _CHARGE, fact.charge, keep_until)
+            paid = load(Paid, tx, tenant.id, _PAID, fact.charge)
+            _remember(replace(paid, invoice=fact.invoice), tx, tenant, fact.charge, now)
+    elif isinstance(fact, (ChargeRefunded, RefundMade, RefundFailed)) and fact.charge:
+        paid = load(Paid, tx, tenant.id, _PAID, fact.charge)
+        refunded = _with_refund(fact, paid)
+        if refunded != paid:
+            _remember(refunded, tx, tenant, fact.charge, now)
+        if isinstance(fact, RefundFailed):
+            # What it excused is under suspicion again.
+            _, after = _around(tx, tenant.id, fact.charge, refunded, _window(tenant))
+            _suspect(after, tx, tenant, now)
 
 
 def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
     """Judge a suspected charge, its grace over: a duplicate unless each equal charge before it explains it."""
-    tx.drop(pending)
     tenant, charge = pending.tenant, pending.key
     window = decoded(Question, pending.state).window_seconds
-    paid = load(Paid, tx, tenant, _CHARGE, charge)
+    paid = load(Paid, tx, tenant, _PAID, charge)
     earlier = None if paid.flagged else _original(tx, tenant, charge, paid, window)
     if earlier is None:
         return None
     first, original = earlier
-    save(replace(paid, flagged=True), tx, tenant, _CHARGE, charge, now + charges_kept_seconds(window))
+    save(replace(paid, flagged=True), tx, tenant, _PAID, charge, now + charges_kept_seconds(window))
     tx.change(
         tenant,
         (
@@ -114,63 +115,65 @@ def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
     return Finding(now, tenant, NAME, details)
 
 
-def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int, keep_until: int) -> None:
+def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int) -> None:
     if fact.mirror or fact.taken == 0:
         return
-    paid = load(Paid, tx, tenant.id, _CHARGE, fact.charge)
-    if not fact.payers:
-        if not paid.taken:
-            tx.change(tenant.id, (Add(catalog.DUPLICATE_SKIPPED, ("no_payer",)),))
-            save(replace(paid, taken=fact.taken), tx, tenant.id, _CHARGE, fact.charge, keep_until)
-        return
-    if paid.topics and paid.taken == fact.taken:
-        return
-    topics = tuple(tx.secret_topic(payer, fact.currency_code, str(fact.taken)) for payer in fact.payers)
-    paid = replace(
-        paid,
+    known = load(Paid, tx, tenant.id, _PAID, fact.charge)
+    paid = Paid(
         created_at=fact.created_at,
         taken=fact.taken,
         currency=fact.currency,
-        payment_intent=fact.payment_intent or "",
-        invoice=fact.invoice or paid.invoice,
-        topics=topics,
+        payment_intent=fact.payment_intent or known.payment_intent,
+        invoice=fact.invoice or known.invoice,
+        topics=[tx.secret_topic(payer, fact.currency_code, str(fact.taken)) for payer in fact.payers],
+        refunds=known.refunds,
+        refunded_at=known.refunded_at,
+        flagged=known.flagged,
         livemode=tenant.mode == "live",
     )
-    save(paid, tx, tenant.id, _CHARGE, fact.charge, keep_until)
+    if paid == known:
+        return
+    if not fact.payers and not known.taken:
+        tx.change(tenant.id, (Add(catalog.DUPLICATE_SKIPPED, ("no_payer",)),))
+    keep_until = _remember(paid, tx, tenant, fact.charge, now)
+    before, after = _around(tx, tenant.id, fact.charge, paid, _window(tenant))
+    for topic in paid.topics:
+        tx.mark(tenant.id, topic, (fact.created_at, fact.charge), keep_until)
+    _suspect([fact.charge, *after] if before else after, tx, tenant, now)
+
+
+def _suspect(charges: list[str], tx: Transaction, tenant: Tenant, now: int) -> None:
+    """Ask about each of these charges once the grace is over, if another before it looks the same."""
     window = _window(tenant)
-    for topic in topics:
-        tx.mark(tenant.id, topic, fact.created_at, fact.charge, keep_until)
-    suspects = {fact.charge: paid}
-    for topic in topics:
-        after = tx.marks(tenant.id, topic, fact.created_at, fact.created_at + window, _NEIGHBOURS)
-        for _, other in after:
-            suspects.setdefault(other, load(Paid, tx, tenant.id, _CHARGE, other))
-    for charge, suspect in suspects.items():
-        if suspect.flagged or _original(tx, tenant.id, charge, suspect, window) is None:
-            continue
-        tx.wait(
-            Pending(
-                tenant.id,
-                NAME,
-                charge,
-                charge,
-                now + _seconds(tenant, "grace", _DEFAULT_GRACE_SECONDS),
-                encoded(Question(window)),
-            )
-        )
+    due_at = now + _seconds(tenant, "grace", _DEFAULT_GRACE_SECONDS)
+    for charge in charges:
+        paid = load(Paid, tx, tenant.id, _PAID, charge)
+        if not paid.flagged and _original(tx, tenant.id, charge, paid, window) is not None:
+            question = encoded(Question(window))
+            tx.wait(Pending(tenant.id, NAME, charge, charge, due_at, question))
+
+
+def _around(
+    tx: Transaction, tenant: str, charge: str, paid: Paid, window: int
+) -> tuple[list[str], list[str]]:
+    """Return the charges of the same payer and amount before this one and after it, the nearest first."""
+    before, after = list[Mark](), list[Mark]()
+    for topic in paid.topics:
+        sides = tx.marks_around(tenant, topic, (paid.created_at, charge), window, _NEIGHBOURS)
+        before += sides[0]
+        after += sides[1]
+    earlier = [key for _, key in sorted(set(before), reverse=True)]
+    return earlier, [key for _, key in sorted(set(after))]
 
 
 def _original(tx: Transaction, tenant: str, charge: str, paid: Paid, window: int) -> tuple[str, Paid] | None:
     """Return the nearest charge before this one that it repeats without an explanation."""
-    for topic in paid.topics:
-        before = tx.marks(tenant, topic, paid.created_at - window, paid.created_at, _NEIGHBOURS)
-        for created_at, other in reversed(before):
-            # Charges of one second are ordered by id, so that of two only one is the later.
-            if (created_at, other) >= (paid.created_at, charge):
-                continue
-            earlier = load(Paid, tx, tenant, _CHARGE, other)
-            if topic in earlier.topics and not _explained(tx, tenant, earlier, paid):
-                return other, earlier
+    for other in _around(tx, tenant, charge, paid, window)[0]:
+        earlier = load(Paid, tx, tenant, _PAID, other)
+        # An amount captured later in parts leaves marks behind that are no longer its own.
+        alike = not set(paid.topics).isdisjoint(earlier.topics)
+        if alike and not _explained(tx, tenant, earlier, paid):
+            return other, earlier
     return None
 
 
@@ -190,12 +193,31 @@ def _invoice(tx: Transaction, tenant: str, paid: Paid) -> str:
     return load(Link, tx, tenant, _INTENT, paid.payment_intent).invoice
 
 
+def _with_refund(fact: ChargeRefunded | RefundMade | RefundFailed, paid: Paid) -> Paid:
+    if isinstance(fact, ChargeRefunded):
+        if not fact.full:
+            return paid
+        at = fact.at if paid.refunded_at is None else min(fact.at, paid.refunded_at)
+        return replace(paid, refunded_at=at)
+    refund = (0, 0) if isinstance(fact, RefundFailed) else (fact.amount, fact.at)
+    if isinstance(fact, RefundMade) and fact.refund in paid.refunds:
+        return paid
+    return replace(paid, refunds={**paid.refunds, fact.refund: refund})
+
+
 def _refunded_at(paid: Paid) -> int | None:
-    """When the charge was refunded in full, by its own word or by the sum of its refunds."""
-    known = [] if paid.refunded_at is None else [paid.refunded_at]
-    if paid.refunds and sum(amount for amount, _ in paid.refunds.values()) >= paid.taken:
+    """When the charge was refunded in full: by the sum of its refunds, or by its own word if none has failed."""
+    amounts = [amount for amount, _ in paid.refunds.values()]
+    known = [] if paid.refunded_at is None or 0 in amounts else [paid.refunded_at]
+    if amounts and sum(amounts) >= paid.taken:
         known.append(max(at for _, at in paid.refunds.values()))
     return min(known, default=None)
+
+
+def _remember(paid: Paid, tx: Transaction, tenant: Tenant, charge: str, now: int) -> int:
+    keep_until = now + charges_kept_seconds(_window(tenant))
+    save(paid, tx, tenant.id, _PAID, charge, keep_until)
+    return keep_until
 
 
 def _window(tenant: Tenant) -> int:

@@ -70,7 +70,7 @@ def charge_made(fact: ChargeMade, state: Charge, tenant: Tenant) -> tuple[Charge
     more = fact.taken - state.taken
     if more > 0 and tenant.revenue_basis == "charge":
         changes.append(Add(catalog.REVENUE, (fact.currency,), more))
-    return replace(state, attempted=True, taken=max(fact.taken, state.taken)), changes
+    return Charge(attempted=True, failed=state.failed, taken=max(fact.taken, state.taken)), changes
 
 
 def charge_failed(fact: ChargeFailed, state: Charge, _tenant: Tenant) -> tuple[Charge | None, list[Change]]:

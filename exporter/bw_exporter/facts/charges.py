@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bw_exporter import reading
 from bw_exporter.event import Event
+from bw_exporter.facts.invoices import InvoicePayment, invoice_of
 from bw_exporter.labels import DECLINE_REASONS, FAILURE_REASONS, NONE, listed
 from bw_exporter.money import currency_label
 from bw_exporter.reading import Json
@@ -66,9 +67,10 @@ class RefundMade:
 
 @dataclass(frozen=True, slots=True)
 class RefundFailed:
-    """A refund that failed or was canceled."""
+    """A refund that failed or was canceled, of this charge if it names one."""
 
     refund: str
+    charge: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +161,10 @@ def refund_changed(event: Event) -> tuple[RefundFailed, ...]:
     """Read a later state of a refund: only a failure counts."""
     if event.type != "refund.failed" and reading.text(event.object, "status") not in ("failed", "canceled"):
         return ()
-    return (RefundFailed(reading.own_id(event.object)),)
+    return (RefundFailed(reading.own_id(event.object), reading.identifier(event.object, "charge")),)
 
 
-def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded, ...]:
+def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded | InvoicePayment, ...]:
     """Read payment_intent.succeeded; amount_received may be missing, then amount stands for it."""
     intent = event.object
     received = reading.natural(intent, "amount_received")
@@ -173,6 +175,7 @@ def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded, ...]
             currency=currency_label(reading.text(intent, "currency")),
             charge=_charge_of(intent),
         ),
+        *invoice_of(intent),
     )
 
 

@@ -49,7 +49,7 @@ class GroupCommit:
         """`patience_seconds`: how long a thread waits for its group before it gives up.
 
         `turn` is held for each commit. The group is gathered when the turn has come, so that it grows while
-        another process commits: measured with two processes and 32 connections, from 7 requests to 12.
+        another process commits: by measurement half as large again, and a fifth less CPU per request.
         """
         self._commit = commit
         self._patience_seconds = patience_seconds
@@ -58,18 +58,18 @@ class GroupCommit:
         self._waiting: deque[_Ticket] = deque()
         self._led = False
 
-    def run(self, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - the work's own result
+    def run(self, work: Callable[[Any], Any], *, patient: bool = False) -> Any:  # noqa: ANN401 - the work's own result
         """Return what `work` returns, once the transaction that holds it is durable.
 
-        A thread that gives up raises StoreUnavailableError although its work may be committed yet; the caller
-        repeats it, and the event's id keeps it from counting twice.
+        A thread that gives up raises StoreUnavailableError although its work may be committed yet; a request is
+        repeated then, and the event's id keeps it from counting twice. A `patient` thread never gives up.
         """
         ticket = _Ticket(work)
         with self._mutex:
             self._waiting.append(ticket)
             leads = not self._led
             self._led = True
-        if not leads and not ticket.wake.acquire(timeout=self._patience_seconds):
+        if not leads and not ticket.wake.acquire(timeout=-1 if patient else self._patience_seconds):
             leads = self._give_up(ticket)
         if leads or ticket.leads:
             self._lead()

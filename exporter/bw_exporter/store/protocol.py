@@ -30,6 +30,10 @@ class Pending:
     state: bytes
 
 
+Mark = tuple[int, str]
+"""A moment and the key of what happened then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One duplicate charge or invoice mismatch; `details` holds amounts, Stripe ids and a dashboard link."""
@@ -58,11 +62,16 @@ class Transaction(Protocol):
     def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
         """Remember an object's state until `keep_until` at least."""
 
-    def mark(self, tenant: str, topic: str, at: int, key: str, keep_until: int) -> None:
-        """Note `key` at a moment of a topic, and remember it until `keep_until` at least."""
+    def mark(self, tenant: str, topic: int, mark: Mark, keep_until: int) -> None:
+        """Note a key at a moment of a topic, and remember it until `keep_until` at least."""
 
-    def marks(self, tenant: str, topic: str, from_at: int, to_at: int, limit: int) -> list[tuple[int, str]]:
-        """Return the newest `limit` (at, key) noted between two moments, both included, oldest first."""
+    def marks_around(
+        self, tenant: str, topic: int, mark: Mark, within_seconds: int, limit: int
+    ) -> tuple[list[Mark], list[Mark]]:
+        """Return up to `limit` marks of a topic before this one and after it, the nearest first.
+
+        `within_seconds` is included; marks of one second are ordered by key.
+        """
 
     def wait(self, pending: Pending) -> None:
         """Keep a question, replacing one with the same tenant, check and key."""
@@ -73,8 +82,8 @@ class Transaction(Protocol):
     def due(self, now: int, limit: int) -> list[Pending]:
         """Return questions whose time has come, the oldest first."""
 
-    def drop(self, pending: Pending) -> None:
-        """Forget a question."""
+    def drop(self, pending: Pending) -> bool:
+        """Forget a question; False if it was answered or put off since it was read, and so is not to be answered."""
 
     def report(self, finding: Finding) -> None:
         """Keep a finding."""
@@ -82,8 +91,8 @@ class Transaction(Protocol):
     def change(self, tenant: str, changes: Sequence[Change]) -> None:
         """Apply changes to the tenant's series."""
 
-    def secret_topic(self, *parts: str) -> str:
-        """Return an HMAC of the parts under a key of the store's own: payers are remembered as nothing else."""
+    def secret_topic(self, *parts: str) -> int:
+        """Return a 64-bit MAC of the parts under a key of the store's own: payers are remembered as nothing else."""
 
 
 class Store(Protocol):
@@ -94,10 +103,11 @@ class Store(Protocol):
 
     schema_version: int
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
+    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
         """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
 
-        Raises StoreUnavailableError when nothing was committed, and whatever `work` raises.
+        Raises StoreUnavailableError when the store cannot commit, and whatever `work` raises. Where that is
+        for lost patience the work may be committed yet: repeat only what counts once, or be `patient`.
         """
 
     def register(self, tenants: Sequence[str], now: int) -> None:
@@ -112,11 +122,20 @@ class Store(Protocol):
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         """Return the newest findings first."""
 
-    def prune(self, now: int, limit: int) -> int:
-        """Forget up to `limit` rows of each kind that retention.py says are old; return how many went."""
+    def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
+        """Forget up to `limit` events, findings and states each that retention.py says are old.
 
-    def evict(self, most: int) -> int:
-        """Forget the oldest marks of tenants with more than `most`, counting them; return how many went."""
+        `forgotten` gets a state's kind and bytes and says what its end changes. Return how many went.
+        """
+
+    def prune_marks(self, now: int, limit: int) -> int:
+        """Look through the next `limit` marks and forget the old ones; return how many went."""
+
+    def evict(self, most: int, counted: Callable[[int], Sequence[Change]]) -> int:
+        """Forget the oldest marks of tenants with more than `most`; return how many went.
+
+        `counted` says what forgetting the marks of so many keys changes.
+        """
 
     def probe(self, now: int) -> float:
         """Commit a row and return the seconds it took; raises StoreUnavailableError."""

@@ -26,13 +26,13 @@ MIGRATIONS = (
             "CREATE TABLE series (family INTEGER NOT NULL, tenant TEXT NOT NULL, rank INTEGER NOT NULL,"
             " line TEXT NOT NULL, value INTEGER NOT NULL,"
             " PRIMARY KEY (family, tenant, rank, line)) WITHOUT ROWID",
-            # By object before kind, so that what is remembered of one charge stands on one page.
-            "CREATE TABLE ledger (tenant TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,"
-            " state BLOB NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, key, kind)) WITHOUT ROWID",
+            # States are appended and found by a narrow index: a new object costs one page of its own, not three.
+            "CREATE TABLE ledger (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, key TEXT NOT NULL,"
+            " kind TEXT NOT NULL, state BLOB NOT NULL, keep_until INTEGER NOT NULL, UNIQUE (tenant, key, kind))",
             "CREATE INDEX ledger_keep_until ON ledger (keep_until)",
-            "CREATE TABLE marks (tenant TEXT NOT NULL, topic TEXT NOT NULL, at INTEGER NOT NULL,"
+            # Not indexed by keep_until, which would cost as much again: pruning walks the table in small steps.
+            "CREATE TABLE marks (tenant TEXT NOT NULL, topic INTEGER NOT NULL, at INTEGER NOT NULL,"
             " key TEXT NOT NULL, keep_until INTEGER NOT NULL, PRIMARY KEY (tenant, topic, at, key)) WITHOUT ROWID",
-            "CREATE INDEX marks_keep_until ON marks (keep_until)",
             'CREATE TABLE pending (tenant TEXT NOT NULL, "check" TEXT NOT NULL, key TEXT NOT NULL,'
             " subject TEXT NOT NULL, due_at INTEGER NOT NULL, state BLOB NOT NULL,"
             ' PRIMARY KEY (tenant, "check", key)) WITHOUT ROWID',

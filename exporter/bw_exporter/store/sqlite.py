@@ -14,18 +14,22 @@ import orjson
 
 from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
+from bw_exporter.series import Change
 from bw_exporter.store.file_lock import FileLock
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.protocol import Finding, Transaction
 from bw_exporter.store.schema import LATEST
 from bw_exporter.store.sqlite_connection import connect, prepare
 from bw_exporter.store.sqlite_transaction import SqliteTransaction
-from bw_exporter.store.sqlite_upkeep import evicted, in_steps, noted_probe, pruned, registered
+from bw_exporter.store.sqlite_upkeep import MarkRow, in_steps, noted_probe, pruned, registered, without
 
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 8.0
+"""How long a request waits for its commit; Stripe waits for longer than that."""
+
 _REGISTERED_AT_ONCE = 200
+_BEFORE_ALL = ("", 0, 0, "")
 
 _FAULTS_OF_THE_WORK = (
     sqlite3.IntegrityError,
@@ -66,10 +70,11 @@ class SqliteStore:
                 " the file a SQLite database?"
             ) from error
         self._connection: sqlite3.Connection | None = None
+        self._walked: tuple[Any, ...] = _BEFORE_ALL
         self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock.held)
 
-    def write(self, work: Callable[[Transaction], T]) -> T:
-        result: T = self._group.run(work)
+    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
+        result: T = self._group.run(work, patient=patient)
         return result
 
     def register(self, tenants: Sequence[str], now: int) -> None:
@@ -100,19 +105,26 @@ class SqliteStore:
         )
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
-    def prune(self, now: int, limit: int) -> int:
-        return self.write(lambda tx: pruned(self._open(), tx, now, limit))
+    def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
+        return self.write(lambda tx: pruned(self._open(), _own(tx), now, limit, forgotten))
 
-    def evict(self, most: int) -> int:
+    def prune_marks(self, now: int, limit: int) -> int:
+        columns = "tenant, topic, at, key"
+        query = f"SELECT {columns}, keep_until FROM marks WHERE ({columns}) > (?, ?, ?, ?) ORDER BY {columns} LIMIT ?"  # noqa: S608 - constants
+        walked = self._read(query, (*self._walked, limit))
+        self._walked = walked[-1][:4] if len(walked) == limit else _BEFORE_ALL
+        old = [row[:4] for row in walked if row[4] < now]
+        return sum(len(self._without(step)) for step in in_steps(old))
+
+    def evict(self, most: int, counted: Callable[[int], Sequence[Change]]) -> int:
         gone = 0
         crowded = self._read(
             "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
         )
         for tenant, excess in crowded:
-            query = "SELECT topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
-            oldest = self._read(query, (tenant, excess))
-            for part in in_steps(oldest):
-                gone += self.write(lambda tx, owner=tenant, part=part: evicted(self._open(), tx, owner, part))  # type: ignore[misc]
+            query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
+            for step in in_steps(self._read(query, (tenant, excess))):
+                gone += len(self._without(step, counted))
         return gone
 
     def probe(self, now: int) -> float:
@@ -132,6 +144,19 @@ class SqliteStore:
             self._connection.close()
             self._connection = None
         self._lock.close()
+
+    def _without(
+        self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()
+    ) -> list[MarkRow]:
+        """Forget marks of one tenant; `counted` says what the loss of so many charges changes."""
+
+        def work(tx: Transaction) -> list[MarkRow]:
+            gone = without(self._open(), _own(tx), marks)
+            if gone:
+                tx.change(gone[0][0], counted(len({key for *_, key in gone})))
+            return gone
+
+        return self.write(work)
 
     def _commit(self, works: Sequence[Callable[[Any], Any]]) -> list[tuple[Any, BaseException | None]]:
         """Commit the works together; if one raises, each alone, so that it spoils none but itself. Under the lock."""
@@ -206,6 +231,12 @@ class SqliteStore:
                 return connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailableError(f"the store {self._path} cannot be read: {error}") from error
+
+
+def _own(tx: Transaction) -> SqliteTransaction:
+    """The transaction that this store gave to a work."""
+    assert isinstance(tx, SqliteTransaction)
+    return tx
 
 
 def _identity(path: str) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""A transaction on SQLite. Series are gathered and written once at the end; everything else is written at once."""
+"""A transaction on SQLite: what works change is gathered, and written once in the order of the keys."""
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ import orjson
 
 from bw_exporter.catalog import STORE_COMMITS, Family
 from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
-from bw_exporter.store.protocol import Finding, Pending
+from bw_exporter.store.protocol import Finding, Mark, Pending
 
-_PENDING = 'tenant, "check", key, subject, due_at, state'
+_PENDING = 'SELECT tenant, "check", key, subject, due_at, state FROM pending'
 
 _OBSERVE = (
     "UPDATE series SET value = value + CASE rank WHEN ? THEN ? ELSE ? END"
@@ -22,9 +22,17 @@ _OBSERVE = (
 ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
 """Make a Series known at 0; one that is known keeps its value."""
 
+_WITHIN = "SELECT at, key FROM marks WHERE tenant = ? AND topic = ? AND at BETWEEN ? AND ?"
+
+_KEPT_BY = 3600
+"""States are kept until the next full hour, so that one that changes often seldom moves in the index."""
+
+_NEAR = 64
+"""Marks of one topic read at once; only a burst of equal charges has more inside a window."""
+
 
 class SqliteTransaction:
-    """See protocol.Transaction."""
+    """See protocol.Transaction. Works of one group see each other's changes through what is gathered here."""
 
     def __init__(self, connection: sqlite3.Connection, payer_key: bytes) -> None:
         """`connection` is inside BEGIN IMMEDIATE."""
@@ -34,6 +42,9 @@ class SqliteTransaction:
         self._added: dict[Series, int] = {}
         self._raised: dict[Series, int] = {}
         self._observed: dict[tuple[Family, str], list[int]] = {}
+        self._states: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._saved: dict[tuple[str, str, str], tuple[bytes, int]] = {}
+        self._marked: dict[tuple[str, int], dict[Mark, int]] = {}
 
     def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
         inserted = self._execute(
@@ -51,27 +62,36 @@ class SqliteTransaction:
         return self._execute(query, (since_at, tenant, besides)).fetchone() is not None
 
     def load(self, tenant: str, kind: str, key: str) -> bytes | None:
-        query = "SELECT state FROM ledger WHERE tenant = ? AND kind = ? AND key = ?"
-        row = self._execute(query, (tenant, kind, key)).fetchone()
-        return None if row is None else row[0]
+        states = self._states.get((tenant, key))
+        if states is None:
+            # All kinds of one object at once: an event asks for most of them.
+            query = "SELECT kind, state FROM ledger WHERE tenant = ? AND key = ?"
+            states = self._states[tenant, key] = dict(self._execute(query, (tenant, key)).fetchall())
+        return states.get(kind)
 
     def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
-        self._execute(
-            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET state = excluded.state, keep_until = excluded.keep_until",
-            (tenant, kind, key, state, keep_until),
-        )
+        if (tenant, key) not in self._states:
+            self.load(tenant, kind, key)
+        self._states[tenant, key][kind] = state
+        self._saved[tenant, key, kind] = (state, -(-keep_until // _KEPT_BY) * _KEPT_BY)
 
-    def mark(self, tenant: str, topic: str, at: int, key: str, keep_until: int) -> None:
-        row = (tenant, topic, at, key, keep_until)
-        self._execute("INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+    def mark(self, tenant: str, topic: int, mark: Mark, keep_until: int) -> None:
+        self._marked.setdefault((tenant, topic), {})[mark] = keep_until
 
-    def marks(self, tenant: str, topic: str, from_at: int, to_at: int, limit: int) -> list[tuple[int, str]]:
-        query = (
-            "SELECT at, key FROM marks WHERE tenant = ? AND topic = ? AND at BETWEEN ? AND ?"
-            " ORDER BY at DESC, key DESC LIMIT ?"
-        )
-        return self._execute(query, (tenant, topic, from_at, to_at, limit)).fetchall()[::-1]
+    def marks_around(
+        self, tenant: str, topic: int, mark: Mark, within_seconds: int, limit: int
+    ) -> tuple[list[Mark], list[Mark]]:
+        at, _ = mark
+        bounds = (tenant, topic, at - within_seconds, at + within_seconds)
+        found = self._execute(f"{_WITHIN} ORDER BY at, key LIMIT ?", (*bounds, _NEAR)).fetchall()
+        if len(found) == _NEAR:
+            found = self._nearest(bounds, mark, limit)
+        gathered = self._marked.get((tenant, topic), {})
+        found += [other for other in gathered if abs(other[0] - at) <= within_seconds]
+        ordered = sorted(set(found))
+        before = [other for other in ordered if other < mark]
+        after = [other for other in ordered if other > mark]
+        return before[: -limit - 1 : -1], after[:limit]
 
     def wait(self, pending: Pending) -> None:
         self._execute(
@@ -81,18 +101,17 @@ class SqliteTransaction:
         )
 
     def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        query = (
-            f'SELECT {_PENDING} FROM pending WHERE tenant = ? AND "check" = ? AND subject = ? ORDER BY key'  # noqa: S608 - a constant
-        )
+        query = f'{_PENDING} WHERE tenant = ? AND "check" = ? AND subject = ? ORDER BY key'
         return [Pending(*row) for row in self._execute(query, (tenant, check, subject))]
 
     def due(self, now: int, limit: int) -> list[Pending]:
-        query = f"SELECT {_PENDING} FROM pending WHERE due_at <= ? ORDER BY due_at LIMIT ?"  # noqa: S608 - a constant
+        query = f"{_PENDING} WHERE due_at <= ? ORDER BY due_at LIMIT ?"
         return [Pending(*row) for row in self._execute(query, (now, limit))]
 
-    def drop(self, pending: Pending) -> None:
-        key = (pending.tenant, pending.check, pending.key)
-        self._execute('DELETE FROM pending WHERE tenant = ? AND "check" = ? AND key = ?', key)
+    def drop(self, pending: Pending) -> bool:
+        key = (pending.tenant, pending.check, pending.key, pending.due_at)
+        query = 'DELETE FROM pending WHERE tenant = ? AND "check" = ? AND key = ? AND due_at = ?'
+        return self._execute(query, key).rowcount == 1
 
     def report(self, finding: Finding) -> None:
         self._execute(
@@ -112,13 +131,27 @@ class SqliteTransaction:
             else:
                 observed.setdefault((each.family, tenant), []).append(each.value)
 
-    def secret_topic(self, *parts: str) -> str:
-        return hmac.digest(self._payer_key, "\0".join(parts).encode(), "sha256").hex()[:32]
+    def secret_topic(self, *parts: str) -> int:
+        keyed = hashlib.blake2b("\0".join(parts).encode(), key=self._payer_key, digest_size=8)
+        return int.from_bytes(keyed.digest(), "big", signed=True)
 
     def flush(self) -> None:
-        """Write the gathered series; called once, before the commit."""
+        """Write what was gathered; what is read afterwards is read from the tables."""
         if self._added or self._observed:
             self._added[series(STORE_COMMITS, "")] = 1
+        self._many(
+            "INSERT INTO ledger (tenant, key, kind, state, keep_until) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET state = excluded.state, keep_until = excluded.keep_until",
+            [(*object_, *saved) for object_, saved in sorted(self._saved.items())],
+        )
+        self._many(
+            "INSERT INTO marks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            sorted(
+                (tenant, topic, at, key, keep_until)
+                for (tenant, topic), marks in self._marked.items()
+                for (at, key), keep_until in marks.items()
+            ),
+        )
         self._many(
             "INSERT INTO series VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
             _rows(self._added),
@@ -130,6 +163,14 @@ class SqliteTransaction:
         )
         for (family, tenant), values in self._observed.items():
             self._observe(family, tenant, values)
+        for gathered in (self._added, self._raised, self._observed, self._states, self._saved, self._marked):
+            gathered.clear()
+
+    def _nearest(self, bounds: tuple[Any, ...], mark: Mark, limit: int) -> list[Mark]:
+        before = f"{_WITHIN} AND (at, key) < (?, ?) ORDER BY at DESC, key DESC LIMIT ?"
+        after = f"{_WITHIN} AND (at, key) > (?, ?) ORDER BY at, key LIMIT ?"
+        row = (*bounds, *mark, limit)
+        return self._execute(before, row).fetchall() + self._execute(after, row).fetchall()
 
     def _observe(self, family: Family, tenant: str, values: list[int]) -> None:
         """Raise the buckets from the first that holds a value: one range of the key, not a row each."""

@@ -1,22 +1,20 @@
-"""What a SQLite store does beside counting: registering tenants, probing, pruning, evicting."""
+"""What a SQLite store does beside counting: registering tenants, probing, forgetting."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bw_exporter import catalog
-from bw_exporter.effects import forgotten
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import Add, Series, initial, series
-from bw_exporter.store.protocol import Transaction
-from bw_exporter.store.sqlite_transaction import ZERO
+from bw_exporter.series import Change, Series, initial, series
+from bw_exporter.store.sqlite_transaction import ZERO, SqliteTransaction
 
 _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
-_EVICTED_AT_ONCE = 500
+_AT_ONCE = 500
 
-Mark = tuple[str, int, str]
-"""Topic, moment and key of a mark."""
+MarkRow = tuple[str, int, int, str]
+"""Tenant, topic, moment and key of a mark."""
 
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
@@ -48,54 +46,47 @@ def noted_probe(connection: sqlite3.Connection, now: int) -> None:
     )
 
 
-def pruned(connection: sqlite3.Connection, tx: Transaction, now: int, limit: int) -> int:
-    """Forget up to `limit` rows of each kind, and take back what ended subscriptions counted."""
-    gone = 0
-    for query, before in (
-        (
-            "DELETE FROM events WHERE (created_at, tenant, event) IN"
-            " (SELECT created_at, tenant, event FROM events WHERE created_at < ? LIMIT ?)",
-            now - EVENT_IDS_SECONDS,
-        ),
-        (
-            "DELETE FROM marks WHERE (tenant, topic, at, key) IN"
-            " (SELECT tenant, topic, at, key FROM marks WHERE keep_until < ? LIMIT ?)",
-            now,
-        ),
-        (
-            "DELETE FROM findings WHERE id IN (SELECT id FROM findings WHERE found_at < ? LIMIT ?)",
-            now - FINDING_SECONDS,
-        ),
-    ):
-        gone += connection.execute(query, (before, limit)).rowcount
+def pruned(
+    connection: sqlite3.Connection,
+    tx: SqliteTransaction,
+    now: int,
+    limit: int,
+    forgotten: Callable[[str, bytes], Sequence[Change]],
+) -> int:
+    """Forget up to `limit` events, findings and states each; `forgotten` says what a state's end changes."""
+    tx.flush()  # what other works of the group keep for longer must not be forgotten here
+    gone = connection.execute(
+        "DELETE FROM events WHERE (created_at, tenant, event) IN"
+        " (SELECT created_at, tenant, event FROM events WHERE created_at < ? LIMIT ?)",
+        (now - EVENT_IDS_SECONDS, limit),
+    ).rowcount
+    gone += connection.execute(
+        "DELETE FROM findings WHERE id IN (SELECT id FROM findings WHERE found_at < ? LIMIT ?)",
+        (now - FINDING_SECONDS, limit),
+    ).rowcount
     expired = connection.execute(
-        "SELECT tenant, kind, key, state FROM ledger WHERE keep_until < ? LIMIT ?", (now, limit)
+        "SELECT id, tenant, kind, state FROM ledger WHERE keep_until < ? LIMIT ?", (now, limit)
     ).fetchall()
-    for tenant, kind, key, state in expired:
-        connection.execute(
-            "DELETE FROM ledger WHERE tenant = ? AND kind = ? AND key = ?", (tenant, kind, key)
-        )
+    for row, tenant, kind, state in expired:
+        connection.execute("DELETE FROM ledger WHERE id = ?", (row,))
         tx.change(tenant, forgotten(kind, state))
     return gone + len(expired)
 
 
-def in_steps(marks: Sequence[Mark]) -> Iterator[list[Mark]]:
-    """Cut marks sorted by charge into steps short enough for ingest to pass between, never through a charge."""
-    step: list[Mark] = []
+def without(connection: sqlite3.Connection, tx: SqliteTransaction, marks: Sequence[MarkRow]) -> list[MarkRow]:
+    """Forget these marks; return those that were there."""
+    tx.flush()
+    query = "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?"
+    return [mark for mark in marks if connection.execute(query, mark).rowcount]
+
+
+def in_steps(marks: Sequence[MarkRow]) -> Iterator[list[MarkRow]]:
+    """Cut marks into steps short enough for ingest to pass between, never between two of one charge."""
+    step: list[MarkRow] = []
     for mark in marks:
-        if len(step) >= _EVICTED_AT_ONCE and mark[2] != step[-1][2]:
+        if len(step) >= _AT_ONCE and mark[3] != step[-1][3]:
             yield step
             step = []
         step.append(mark)
     if step:
         yield step
-
-
-def evicted(connection: sqlite3.Connection, tx: Transaction, tenant: str, marks: Sequence[Mark]) -> int:
-    """Forget these marks of a tenant, and count their charges as evicted."""
-    query = "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?"
-    gone = [mark for mark in marks if connection.execute(query, (tenant, *mark)).rowcount]
-    charges = len({key for *_, key in gone})
-    if charges:
-        tx.change(tenant, (Add(catalog.DUPLICATE_SKIPPED, ("evicted",), charges),))
-    return len(gone)
