@@ -88,3 +88,47 @@ def test_an_early_fraud_warning_counts_once_and_its_update_not_at_all(books: Boo
     books.send("radar.early_fraud_warning.created", warning)
     books.send("radar.early_fraud_warning.updated", {**warning, "actionable": False})
     assert books.value("billing_early_fraud_warnings_total") == 1
+
+
+@given(data=st.data())
+@settings(max_examples=24, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_inquiry_lost_as_a_dispute_is_one_of_each_in_any_order(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    inquiry = dispute(books, status="warning_needs_response")
+    escalated = {**inquiry, "status": "needs_response"}
+    withdrawn = disputes.withdrawn(books.ids, escalated, created_at=books.now)
+    told = [
+        books.event("charge.dispute.created", inquiry),
+        books.event("charge.dispute.updated", escalated),
+        books.event("charge.dispute.funds_withdrawn", withdrawn),
+        books.event("charge.dispute.closed", {**withdrawn, "status": "lost"}),
+    ]
+    if data.draw(st.booleans(), label="without the update"):
+        del told[1]
+    books.deliver(*data.draw(st.permutations(told)))
+    assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (1, 1, 0)
+    assert books.value(CLOSED, outcome="lost") == 1
+    store.close()
+
+
+def test_an_event_that_says_an_inquiry_became_a_dispute_is_enough(books: Books) -> None:
+    escalated = dispute(books)
+    before = {"status": "warning_under_review"}
+    books.send("charge.dispute.updated", escalated, previous_attributes=before)
+    assert (books.value(OPENED), books.value(OPEN)) == (1, 1)
+
+
+def test_a_dispute_born_with_its_outcome_is_never_open(books: Books) -> None:
+    books.send("charge.dispute.created", dispute(books, status="prevented"))
+    assert (books.value(OPENED), books.value(OPEN)) == (1, 0)
+
+
+def test_each_event_of_funds_counts_its_own_direction(books: Books) -> None:
+    old = disputes.withdrawn(books.ids, dispute(books), created_at=books.now)
+    won = disputes.reinstated(books.ids, {**old, "status": "won"}, created_at=books.now)
+    books.send("charge.dispute.funds_reinstated", won)
+    assert books.value(FUNDS, direction="withdrawn") == 0
+    assert books.value(FUNDS, direction="reinstated") == 2000

@@ -15,61 +15,57 @@ from bw_exporter.tenants import Tenant
 class Dispute:
     """What was counted of a dispute; `moved` holds minor units by "direction currency".
 
-    `escalated` remembers an update to a dispute's status that came before the creation did.
+    `inquiry`: its creation as one was seen; `disputed`: some snapshot after its creation was a dispute's.
     """
 
     counted: bool = False
     inquiry: bool = False
-    escalated: bool = False
+    disputed: bool = False
+    open: bool = False
     closed: bool = False
     moved: dict[str, int] = field(default_factory=dict)
 
 
 def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Dispute, list[Change]]:
-    """Count a dispute once: when it was opened as one, or when an inquiry has become one.
+    """Count a dispute once: when it was opened as one, or when an inquiry has become one, in any order.
 
-    A dispute of before this store existed is never counted as opened, whatever its later events say.
+    A dispute of before this store existed is not counted as opened, unless an event tells that it became one.
     """
+    changes: list[Change] = []
     if fact.stage == "created":
-        return _created(fact, state)
-    if fact.stage == "updated":
-        if fact.inquiry or state.counted or state.closed:
-            return state, []
-        if state.inquiry:
-            return _open(fact, state)
-        return replace(state, escalated=True), []
+        state, changes = _created(fact, state)
+    elif fact.standing == "dispute":
+        state = replace(state, disputed=True)
+    if state.disputed and not state.counted and (state.inquiry or fact.was_inquiry):
+        state, opened = _open(fact, state)
+        changes += opened
     if fact.stage == "closed":
-        return _closed(fact, state)
-    return _funds(fact, state)
+        state, closed = _closed(fact, state)
+        changes += closed
+    state, moved = _funds(fact, state)
+    return state, changes + moved
 
 
 def _created(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
-    if state.counted or state.inquiry:
-        return state, []
-    if not fact.inquiry:
-        return _open(fact, state)
-    seen = replace(state, inquiry=True)
-    changes: list[Change] = [Add(catalog.INQUIRIES)]
-    if state.escalated:
-        seen, opened = _open(fact, seen)
-        changes += opened
-    return seen, changes
+    if fact.standing == "inquiry":
+        return replace(state, inquiry=True), [] if state.inquiry else [Add(catalog.INQUIRIES)]
+    return (state, []) if state.counted or state.inquiry else _open(fact, state)
 
 
 def _open(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
-    changes: list[Change] = [Add(catalog.DISPUTES, (fact.reason,))]
-    if not state.closed:
-        changes.append(Add(catalog.DISPUTES_OPEN))
-    return replace(state, counted=True), changes
+    counted = Add(catalog.DISPUTES, (fact.reason,))
+    if state.closed or fact.final:
+        return replace(state, counted=True), [counted]
+    return replace(state, counted=True, open=True), [counted, Add(catalog.DISPUTES_OPEN)]
 
 
 def _closed(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
     if state.closed:
         return state, []
     changes: list[Change] = [Add(catalog.DISPUTES_CLOSED, (fact.outcome,))]
-    if state.counted:
+    if state.open:
         changes.append(Add(catalog.DISPUTES_OPEN, (), -1))
-    return replace(state, closed=True), changes
+    return replace(state, closed=True, open=False), changes
 
 
 def _funds(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bw_exporter import reading
@@ -16,17 +16,25 @@ INQUIRY_PREFIX = "warning_"
 """Statuses of an inquiry or retrieval: no money moved, no chargeback yet."""
 
 
+Stage = Literal["created", "updated", "closed", "funds"]
+_FINAL = ("won", "lost", "prevented", "warning_closed")
+
+
 @dataclass(frozen=True, slots=True)
 class DisputeSeen:
-    """A dispute's snapshot: whether it is an inquiry at this moment, and the money moved so far.
+    """A dispute's snapshot.
 
-    `withdrawn` and `reinstated` hold (currency, minor units) of all its balance transactions, fees
-    included; they are cumulative, so later snapshots contain earlier ones.
+    `standing` is what its status calls it at this moment, and `was_inquiry` what the event says it was
+    before. `withdrawn` or `reinstated` holds (currency, minor units) of all its balance transactions in the
+    direction that the event tells of, fees included; they are cumulative, so later snapshots contain earlier
+    ones.
     """
 
     dispute: str
-    stage: Literal["created", "updated", "closed", "funds"]
-    inquiry: bool
+    stage: Stage
+    standing: Literal["inquiry", "dispute", "unsaid"]
+    was_inquiry: bool
+    final: bool
     reason: str
     outcome: str
     withdrawn: tuple[tuple[str, int], ...] = ()
@@ -53,18 +61,13 @@ def dispute_funds(event: Event) -> tuple[DisputeSeen, ...]:
 
     An event without balance transactions falls back to the disputed amount, in the direction its type says.
     """
-    withdrawn, reinstated = _moved(event.object, "negative"), _moved(event.object, "positive")
-    if not withdrawn and not reinstated:
+    withdrawn = event.type.endswith("funds_withdrawn")
+    moved = _moved(event.object, "negative" if withdrawn else "positive")
+    if not moved and not reading.listing(event.object, "balance_transactions"):
         currency = currency_label(reading.text(event.object, "currency"))
-        fallback = ((currency, reading.natural(event.object, "amount") or 0),)
-        if event.type.endswith("funds_withdrawn"):
-            withdrawn = fallback
-        else:
-            reinstated = fallback
+        moved = ((currency, reading.natural(event.object, "amount") or 0),)
     seen = _seen(event, "funds")
-    return (
-        DisputeSeen(seen.dispute, "funds", seen.inquiry, seen.reason, seen.outcome, withdrawn, reinstated),
-    )
+    return (replace(seen, withdrawn=moved) if withdrawn else replace(seen, reinstated=moved),)
 
 
 def early_fraud_warning(event: Event) -> tuple[Once, ...]:
@@ -72,15 +75,21 @@ def early_fraud_warning(event: Event) -> tuple[Once, ...]:
     return (Once("early_fraud_warning", reading.own_id(event.object)),)
 
 
-def _seen(event: Event, stage: Literal["created", "updated", "closed", "funds"]) -> DisputeSeen:
-    status = reading.text(event.object, "status")
+def _seen(event: Event, stage: Stage) -> DisputeSeen:
+    status, before = reading.text(event.object, "status"), reading.text(event.previous, "status")
     return DisputeSeen(
         dispute=reading.own_id(event.object),
         stage=stage,
-        inquiry=status is not None and status.startswith(INQUIRY_PREFIX),
+        standing="unsaid" if status is None else "inquiry" if _inquiry(status) else "dispute",
+        was_inquiry=before is not None and _inquiry(before),
+        final=status in _FINAL,
         reason=listed(reading.text(event.object, "reason"), DISPUTE_REASONS, null=NONE),
         outcome=listed(status, DISPUTE_OUTCOMES),
     )
+
+
+def _inquiry(status: str) -> bool:
+    return status.startswith(INQUIRY_PREFIX)
 
 
 def _moved(dispute: Json, sign: Literal["negative", "positive"]) -> tuple[tuple[str, int], ...]:
