@@ -74,6 +74,11 @@ def mapping(source: Json, key: str) -> Json:
     raise MalformedError(f"{key} is no object")
 
 
+def expanded(source: Json, key: str) -> Json:
+    """Return an object that Stripe may leave as its id; an empty mapping where it did, or left it out."""
+    return {} if isinstance(source.get(key), str) else mapping(source, key)
+
+
 def listing(source: Json, key: str) -> list[Json]:
     """Return the objects of an array field, or of a Stripe list's `data`; empty where it is missing or null."""
     value = source.get(key)
@@ -117,7 +122,11 @@ def decimal(source: Json, key: str) -> Decimal | None:
         except InvalidOperation:
             number = Decimal("NaN")
         # An exponent such as 1e-999999999 is a number that costs gigabytes as a fraction.
-        if number.is_finite() and abs(number) <= LARGEST_INTEGER and abs(number.adjusted()) <= _LONGEST_DECIMAL:
+        if (
+            number.is_finite()
+            and abs(number) <= LARGEST_INTEGER
+            and abs(number.adjusted()) <= _LONGEST_DECIMAL
+        ):
             return number
     raise MalformedError(f"{key} is no decimal")
 

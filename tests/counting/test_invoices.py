@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bw_exporter import housekeeping
 from bw_exporter.shop.objects import invoices, subscriptions
+from bw_exporter.store import open_store
 
 from .books import NOW, Books, Mismatches, tenant
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bw_exporter.shop.shapes import Shape
     from bw_exporter.store import Store
 
@@ -208,7 +213,7 @@ def test_prices_that_webhooks_do_not_tell_are_abstained(
     item = billing.item(quantity=quantity, **price)
     billing.tell(item)
     billing.invoice(billing.line({**item, "quantity": 1}, amount=777, currency="usd"))
-    assert verdicts(billing.books) == {"abstained": 1}
+    assert after_the_graces(billing.books) == {"abstained": 1}
     assert billing.books.value(ABSTENTIONS, reason=reason) == 1
 
 
@@ -267,8 +272,8 @@ def test_a_test_clock_is_never_called_a_mismatch(billing: Billing) -> None:
 
 def test_versions_let_go_are_not_held_against_an_invoice(books: Books) -> None:
     billing = Billing(books)
-    for version in range(12):
-        billing.tell(billing.item(1000 + version), stage="updated", at=NOW - 12 + version)
+    for version in range(24):
+        billing.tell(billing.item(1000 + version), stage="updated", at=NOW - 24 + version)
     billing.invoice(billing.line(billing.item(1001)))
     assert after_the_graces(books) == {"abstained": 1}
     assert books.value(ABSTENTIONS, reason="state_evicted") == 1
@@ -302,3 +307,85 @@ def test_each_failed_attempt_to_collect_an_invoice_counts_once(books: Books) -> 
     for attempt in (1, 1, 2):
         books.send("invoice.payment_failed", {"id": "in_1", "status": "open", "attempt_count": attempt})
     assert books.value("billing_invoice_payment_failures_total") == 2
+
+
+def test_a_price_change_that_arrives_late_between_two_equal_versions_splits_them(books: Books) -> None:
+    billing = Billing(books)
+    old, new = billing.item(2000), billing.item(3000)
+    billing.tell(old)
+    billing.tell(old, stage="updated", at=NOW - 10 * 86400)
+    billing.tell(new, stage="updated", at=NOW - 20 * 86400)
+    billing.invoice(billing.line(old))
+    billing.invoice(billing.line(new))
+    assert after_the_graces(books) == {"ok": 1, "mismatch": 1}
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_line_that_cannot_be_judged_does_not_hurry_the_others(books: Books, swapped: bool) -> None:
+    billing = Billing(books)
+    metered, late = billing.item(usage_type="metered"), {**billing.item(), "id": "si_2"}
+    billing.tell(metered)
+    lines = [billing.line(metered, amount=9, quantity=1), billing.line(late)]
+    billing.invoice(*(lines[::-1] if swapped else lines))
+    billing.tell(metered, late, stage="updated", at=NOW)
+    assert verdicts(books) == {"ok": 1}
+
+
+def test_a_question_that_was_answered_meanwhile_is_not_answered_again(books: Books) -> None:
+    billing = Billing(books)
+    billing.tell(billing.item())
+    billing.invoice(billing.line(billing.item(3000)))
+    due = books.store.write(lambda tx: tx.due(NOW + 10**6, 10))
+    billing.tell(billing.item(3000), stage="updated", at=NOW)
+    assert verdicts(books) == {"ok": 1}
+    assert books.store.write(lambda tx: [tx.drop(pending) for pending in due]) == [False]
+    assert after_the_graces(books) == {"ok": 1}
+
+
+def test_two_housekeepers_give_one_verdict(books: Books, tmp_path: Path) -> None:
+    billing = Billing(books)
+    billing.tell(billing.item())
+    billing.invoice(billing.line(billing.item(), amount=1))
+    other = open_store(f"sqlite:///{tmp_path}/books.db")
+    books.now += 901
+    with ThreadPoolExecutor() as pool:
+        for store in (books.store, other) * 4:
+            pool.submit(housekeeping.settle, store, books.now)
+    assert after_the_graces(books) == {"mismatch": 1}
+    assert len(books.findings()) == 1
+    other.close()
+
+
+def test_an_abandoned_subscription_is_forgotten_though_no_event_deletes_it(books: Books) -> None:
+    billing = Billing(books)
+    billing.tell(billing.item(), status="incomplete")
+    billing.tell(billing.item(), stage="updated", at=NOW, status="incomplete_expired")
+    books.pass_time(61 * 86400)
+    assert books.store.write(lambda tx: tx.load("prod", "plan", "sub_1")) is None
+
+
+def test_a_price_left_as_its_id_does_not_cost_the_invoice(books: Books) -> None:
+    billing = Billing(books, "old")
+    billing.tell(billing.item())
+    line = {**billing.line(billing.item()), "price": "price_1"}
+    invoice = billing.invoice(line, kind="paid", status="paid", amount_paid=2000)
+    assert invoice["status"] == "paid"
+    assert books.value("billing_invoices_paid_total") == 1
+    assert verdicts(books) == {"ok": 1}
+
+
+def test_the_date_of_an_old_invoice_is_its_creation(books: Books) -> None:
+    billing = Billing(books, "old")
+    old, new = billing.item(2000), billing.item(3000)
+    billing.tell(old)
+    billing.tell(new, stage="updated", at=NOW - 1800)
+    billing.invoice(billing.line(old), created=None, date=NOW - 3600)
+    assert after_the_graces(books) == {"ok": 1}
+
+
+def test_a_trial_does_not_make_a_metered_line_judgeable(books: Books) -> None:
+    billing = Billing(books)
+    item = billing.item(usage_type="metered", quantity=None)
+    billing.tell(item, status="trialing", trial_end_at=NOW + 86400)
+    billing.invoice(billing.line({**item, "quantity": 0}, amount=0))
+    assert after_the_graces(books) == {"abstained": 1}

@@ -36,6 +36,7 @@ class Version:
 
     order: tuple[int, int] = (0, 0)
     first: bool = False
+    ended: bool = False
     trial_end_at: int | None = None
     test_clock: bool = False
     items: dict[str, Price] = field(default_factory=dict)
@@ -141,12 +142,9 @@ def _line(line: InvoiceLine, candidates: Sequence[Version], tolerance: int) -> s
     return wrong or "subscription_unknown"
 
 
-def _priced(  # noqa: PLR0911 - one return per rule
+def _priced(  # noqa: C901, PLR0911 - one return per rule
     line: InvoiceLine, version: Version, price: Price, tolerance: int
 ) -> str | BadLine:
-    trial_end_at, starts_at = version.trial_end_at, line.period_start_at
-    if line.amount == 0 and trial_end_at and starts_at is not None and starts_at < trial_end_at:
-        return "ok"
     if price.metered:
         return "metered"
     if price.tiered:
@@ -157,6 +155,11 @@ def _priced(  # noqa: PLR0911 - one return per rule
         return "multi_currency"
     if price.unit_amount is None or price.quantity is None or line.amount is None:
         return "no_unit_amount"
+    if line.amount == 0 and version.trial_end_at:
+        if line.period_start_at is None:
+            return "item_trial"
+        if line.period_start_at < version.trial_end_at:
+            return "ok"
     unit = Decimal(price.unit_amount)
     expected = unit * _units(price.quantity, price)
     for amount in (line.amount, line.subtotal):

@@ -18,7 +18,7 @@ from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.checks.invoice_lines import Price, Verdict, Version, judge
 from bw_exporter.facts import Fact
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
-from bw_exporter.facts.subscriptions import Item, SubscriptionSeen
+from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.memory import encoded
 from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
 from bw_exporter.series import Add, Change, RaiseTo
@@ -29,10 +29,12 @@ NAME = "invoice_mismatch"
 FACTS = (InvoiceSeen, SubscriptionSeen)
 
 _PLAN, _JUDGED = "plan", "judged"
-_VERSIONS = 8
+_VERSIONS = 16
 _FINAL_STATUSES = ("open", "paid", "uncollectible")
 _NOT_APPLICABLE = ("subscription_threshold", "automatic_pending_invoice_item_invoice", "upcoming")
-_MAY_BE_LATE = ("subscription_unknown", "item_unknown")
+_SAID_AT_ONCE = ("only_prorations", "no_line", "lines_truncated")
+"""Abstentions that no event of the subscription could change."""
+
 _DEFAULT_GRACE_SECONDS = 900
 
 
@@ -60,14 +62,12 @@ def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
         for pending in tx.waiting(tenant.id, NAME, fact.subscription):
             question = _Question.of(pending.state)
             verdict = question.verdict(tx, tenant.id)
-            if verdict.verdict == "ok":
-                tx.drop(pending)
+            if verdict.verdict == "ok" and tx.drop(pending):
                 _count(verdict, tx, tenant.id, now)
 
 
 def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
     """Give the verdict; once more wait a grace if nothing newer than the invoice has been received since."""
-    tx.drop(pending)
     question = _Question.of(pending.state)
     verdict, invoice = question.verdict(tx, pending.tenant), question.invoice
     stale = not tx.saw_event_since(pending.tenant, invoice.event_at, besides=invoice.event)
@@ -101,7 +101,7 @@ def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) ->
         grace_seconds=int(getattr(thresholds, "grace", _DEFAULT_GRACE_SECONDS)),
     )
     verdict = question.verdict(tx, tenant.id)
-    if verdict.verdict == "mismatch" or verdict.reason in _MAY_BE_LATE:
+    if verdict.verdict != "ok" and verdict.reason not in _SAID_AT_ONCE:
         due_at = now + question.grace_seconds
         tx.wait(Pending(tenant.id, NAME, invoice.invoice, invoice.subscription, due_at, encoded(question)))
     else:
@@ -132,6 +132,7 @@ def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) ->
     version = Version(
         order=seen.order,
         first=seen.first,
+        ended=seen.status in ENDED_STATUSES,
         trial_end_at=seen.trial_end_at,
         test_clock=seen.test_clock,
         items=_prices(seen.items),
@@ -139,16 +140,21 @@ def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) ->
     )
     versions = [Version.of(raw) for raw in plan.versions]
     insort(versions, version, key=lambda each: each.order)
-    versions = [
-        each
-        for index, each in enumerate(versions)
-        if index == 0
-        or replace(each, order=versions[index - 1].order, first=versions[index - 1].first)
-        != versions[index - 1]
-    ]
-    following = Plan([*map(_raw, versions[-_VERSIONS:])], plan.evicted or len(versions) > _VERSIONS)
-    keep_until = now + ENDED_SUBSCRIPTION_SECONDS if seen.ended else FOREVER
+    kept = [each for index, each in enumerate(versions) if not _inside_a_run(versions, index)]
+    following = Plan([*map(_raw, kept[-_VERSIONS:])], plan.evicted or len(kept) > _VERSIONS)
+    keep_until = now + ENDED_SUBSCRIPTION_SECONDS if kept[-1].ended else FOREVER
     save(following, tx, tenant, _PLAN, seen.subscription, keep_until)
+
+
+def _inside_a_run(versions: list[Version], index: int) -> bool:
+    """Whether both neighbours say the same; the ends of a run are kept, since a late version may split it."""
+    if index in (0, len(versions) - 1):
+        return False
+    return _content(versions[index - 1]) == _content(versions[index]) == _content(versions[index + 1])
+
+
+def _content(version: Version) -> Version:
+    return replace(version, order=(0, 0), first=False)
 
 
 def _raw(version: Version) -> dict[str, Any]:

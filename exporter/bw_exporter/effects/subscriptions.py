@@ -7,14 +7,13 @@ from fractions import Fraction
 
 from bw_exporter import catalog
 from bw_exporter.effects.effect import Effect
-from bw_exporter.facts.subscriptions import Item, SubscriptionSeen
+from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS
 from bw_exporter.series import Add, Change
 from bw_exporter.tenants import Tenant
 
 KIND = "subscription"
 
-_ENDED = ("canceled", "incomplete_expired")
 _BEHIND = ("past_due", "unpaid")
 
 
@@ -31,17 +30,21 @@ class Subscription:
     cancel_at_period_end: bool = False
     created: bool = False
     canceled: bool = False
+    trialed: bool = False
 
 
 def subscription_seen(
     fact: SubscriptionSeen, state: Subscription, _tenant: Tenant
 ) -> tuple[Subscription, list[Change]]:
-    """Follow the newest snapshot; an older one delivered late only tells that the subscription was created."""
+    """Follow the newest snapshot; an older one delivered late only tells how the subscription began."""
     changes: list[Change] = []
     if fact.first and not state.created:
         changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("created",)))
         state = replace(state, created=True)
     if fact.order < tuple(state.order):
+        if fact.first and fact.status == "trialing" and not state.trialed:
+            changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("trial_started",)))
+            state = replace(state, trialed=True)
         return state, changes
     if fact.status != state.status:
         if state.status:
@@ -56,6 +59,7 @@ def subscription_seen(
         per_month=_per_month(fact.items, truncated=fact.items_truncated),
         cancel_at_period_end=fact.cancel_at_period_end,
         canceled=state.canceled or fact.status == "canceled",
+        trialed=state.trialed or "trial_started" in kinds,
     )
     return following, changes
 
@@ -88,7 +92,7 @@ def _status_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
 def _plan_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
     """Compare prices of one subscription over time; a plan that cannot be priced is no change."""
     now = _per_month(fact.items, truncated=fact.items_truncated)
-    if not state.per_month or not now or fact.status in _ENDED:
+    if not state.per_month or not now or fact.status in ENDED_STATUSES:
         return []
     old, _, old_currency = state.per_month.partition(" ")
     new, _, new_currency = now.partition(" ")
@@ -99,7 +103,7 @@ def _plan_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
 
 def _cancel_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
     before = state.cancel_at_period_end if state.status else fact.was_cancel_at_period_end
-    if before is None or before == fact.cancel_at_period_end or fact.status in _ENDED:
+    if before is None or before == fact.cancel_at_period_end or fact.status in ENDED_STATUSES:
         return []
     return ["cancel_scheduled" if fact.cancel_at_period_end else "cancel_unscheduled"]
 
@@ -117,7 +121,7 @@ def _per_month(items: tuple[Item, ...], *, truncated: bool) -> str:
 
 
 def _kept(state: Subscription) -> int | None:
-    return ENDED_SUBSCRIPTION_SECONDS if state.status in _ENDED else None
+    return ENDED_SUBSCRIPTION_SECONDS if state.status in ENDED_STATUSES else None
 
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {

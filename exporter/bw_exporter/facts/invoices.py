@@ -81,6 +81,9 @@ def invoice_seen(event: Event) -> tuple[InvoiceFact, ...]:
     invoice_id = reading.own_id(invoice)
     created_at = reading.integer(invoice, "created")
     if created_at is None:
+        # Its name in old API versions.
+        created_at = reading.integer(invoice, "date")
+    if created_at is None:
         created_at = event.created_at or 0
     finalized_at = reading.integer(reading.mapping(invoice, "status_transitions"), "finalized_at")
     lines = invoice.get("lines")
@@ -155,7 +158,7 @@ def _line(line: Json) -> InvoiceLine:
     one_off = kind in ("invoiceitem", "invoice_item_details")
     unit_amount = reading.decimal(reading.mapping(line, "pricing"), "unit_amount_decimal")
     if unit_amount is None:
-        unit_amount = reading.decimal(reading.mapping(line, "price"), "unit_amount_decimal")
+        unit_amount = reading.decimal(reading.expanded(line, "price"), "unit_amount_decimal")
     return InvoiceLine(
         id=reading.identifier(line, "id") or "",
         kind="one_off" if one_off else "subscription",
@@ -169,6 +172,12 @@ def _line(line: Json) -> InvoiceLine:
         unit_amount=unit_amount,
         period_start_at=reading.integer(reading.mapping(line, "period"), "start"),
     )
+
+
+def invoice_of(intent: Json) -> tuple[InvoicePayment, ...]:
+    """Read the invoice that a payment intent pays, which it named before basil."""
+    invoice, paid_by = reading.identifier(intent, "invoice"), reading.identifier(intent, "id")
+    return (InvoicePayment(invoice, paid_by, None),) if invoice and paid_by else ()
 
 
 READERS = {

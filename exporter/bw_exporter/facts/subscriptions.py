@@ -10,6 +10,8 @@ from bw_exporter.event import Event
 from bw_exporter.labels import SUBSCRIPTION_STATUSES, listed
 from bw_exporter.reading import Json
 
+ENDED_STATUSES = ("canceled", "incomplete_expired")
+
 _RANKS = {"created": 0, "updated": 2, "deleted": 3}
 _OTHER_RANK = 1
 
@@ -84,7 +86,7 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
 
 
 def _item(item: Json) -> Item:
-    price = reading.mapping(item, "price")
+    price = reading.expanded(item, "price")
     if price:
         recurring, transform = (
             reading.mapping(price, "recurring"),
@@ -95,7 +97,7 @@ def _item(item: Json) -> Item:
             unit_amount = reading.decimal(price, "unit_amount")
     else:
         # Items from before prices carry a plan, under other names.
-        price = recurring = reading.mapping(item, "plan")
+        price = recurring = reading.expanded(item, "plan")
         transform = reading.mapping(price, "transform_usage")
         unit_amount = reading.decimal(price, "amount_decimal")
         if unit_amount is None:
