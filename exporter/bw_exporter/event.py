@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,22 +51,20 @@ def parse(body: bytes) -> Event:
     if not event_type:
         raise NotAnEventError("type is missing")
     thin = document.get("object") == THIN
+    envelope = Event(id=event_id, type=event_type, thin=thin)
     try:
+        created_at = _thin_created_at(document) if thin else reading.integer(document, "created")
+        # `context` is the newer name of the account that an event is of; ours are of no account but our own.
+        account = reading.identifier(document, "account") or reading.identifier(document, "context")
+        livemode = reading.boolean(document, "livemode")
+        envelope = replace(envelope, created_at=created_at, account=account, livemode=livemode)
         data = reading.mapping(document, "data")
         if not thin and not isinstance(data.get("object"), dict):
             raise MalformedError("data.object is no object")  # noqa: TRY301 - read like any other field
-        return Event(
-            id=event_id,
-            type=event_type,
-            created_at=_thin_created_at(document) if thin else reading.integer(document, "created"),
-            livemode=reading.boolean(document, "livemode"),
-            account=reading.identifier(document, "account"),
-            thin=thin,
-            object=reading.mapping(data, "object"),
-            previous=reading.mapping(data, "previous_attributes"),
-        )
+        previous = reading.mapping(data, "previous_attributes")
+        return replace(envelope, object=reading.mapping(data, "object"), previous=previous)
     except MalformedError as error:
-        return Event(id=event_id, type=event_type, thin=thin, malformed=str(error))
+        return replace(envelope, malformed=str(error))
 
 
 def _decoded(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds

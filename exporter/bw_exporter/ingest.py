@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from bw_exporter.facts import Fact
 from bw_exporter.labels import HANDLED_EVENT_TYPES, listed
 from bw_exporter.memory import decoded, encoded
 from bw_exporter.reading import MalformedError
-from bw_exporter.retention import DAY_SECONDS, EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
+from bw_exporter.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.series import Add, Change, Observe, RaiseTo
 from bw_exporter.signature import Verdict
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
@@ -24,6 +24,8 @@ Result = Literal["accepted", "redelivered", "bad_signature", "expired_signature"
 Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]
 
 _LATE_KIND = "event"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,45 @@ def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:
     except NotAnEventError:
         store.write(lambda tx: _not_an_event(tx, tenant, now))
         return "malformed"
-    reason, known = _read(received, tenant)
-    return store.write(lambda tx: _applied(tx, tenant, received, reason, known, now))
+    reading = _read(received, tenant)
+    result = store.write(lambda tx: _applied(tx, tenant, received, reading, now))
+    if reading.malformed and result == "accepted":
+        told = {
+            "tenant": tenant.id,
+            "event": received.id,
+            "type": _label(received),
+            "problem": reading.malformed,
+        }
+        _log.warning("an event was accepted and not applied, since it cannot be read", extra=told)
+    return result
 
 
-def _read(received: Event, tenant: Tenant) -> tuple[Ignored | None, tuple[Fact, ...]]:
-    """Return why an event is ignored, or its facts."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An event's facts, or why it is ignored; `malformed` says what cannot be read, naming fields, not values."""
+
+    facts: tuple[Fact, ...] = ()
+    ignored: Ignored | None = None
+    malformed: str = ""
+
+
+def _read(received: Event, tenant: Tenant) -> _Reading:
     if received.thin:
-        return "thin", ()
-    if received.malformed is not None:
-        return "malformed", ()
+        return _Reading(ignored="thin")
     if received.livemode is not None and received.livemode != (tenant.mode == "live"):
-        return "wrong_mode", ()
+        return _Reading(ignored="wrong_mode")
     if received.account is not None:
-        return "connect", ()
+        return _Reading(ignored="connect")
+    if received.malformed is not None:
+        return _Reading(ignored="malformed", malformed=received.malformed)
     try:
-        return None, facts.facts_of(received)
-    except MalformedError:
-        return "malformed", ()
+        return _Reading(facts.facts_of(received))
+    except MalformedError as error:
+        return _Reading(ignored="malformed", malformed=str(error))
+
+
+def _label(received: Event) -> str:
+    return listed(received.type, HANDLED_EVENT_TYPES)
 
 
 def _not_an_event(tx: Transaction, tenant: Tenant, now: int) -> None:
@@ -84,8 +107,7 @@ def _applied(
     tx: Transaction,
     tenant: Tenant,
     received: Event,
-    reason: Ignored | None,
-    known: Sequence[Fact],
+    reading: _Reading,
     now: int,
 ) -> Result:
     arrived = RaiseTo(catalog.LAST_EVENT, now)
@@ -96,14 +118,14 @@ def _applied(
     changes: list[Change] = [Add(catalog.WEBHOOK_REQUESTS, ("accepted",)), arrived]
     if received.created_at is not None:
         changes.append(Observe(catalog.WEBHOOK_LAG, max(0, now - received.created_at)))
-    if reason is None:
-        changes.append(Add(catalog.EVENTS, (listed(received.type, HANDLED_EVENT_TYPES),)))
+    if reading.ignored is None:
+        changes.append(Add(catalog.EVENTS, (_label(received),)))
     else:
-        changes.append(Add(catalog.EVENTS_IGNORED, (reason,)))
-    for fact in known:
+        changes.append(Add(catalog.EVENTS_IGNORED, (reading.ignored,)))
+    for fact in reading.facts:
         changes += _effects(tx, tenant, fact, now)
     tx.change(tenant.id, changes)
-    for fact in known:
+    for fact in reading.facts:
         for check in CHECKS.values():
             if isinstance(fact, check.FACTS):
                 check.observe(fact, tx, tenant, now)
@@ -130,16 +152,15 @@ def _effects(tx: Transaction, tenant: Tenant, fact: Fact, now: int) -> list[Chan
 def _first_seen(tx: Transaction, tenant: str, received: Event, now: int) -> bool:
     """Remember an event's id; False if it was received before.
 
-    Ids are remembered by creation, which is the cheapest to prune. An event without a believable creation is
-    remembered by receipt instead, or it would be forgotten before its redelivery; that is asked first, since
-    the creation of an event from the future becomes believable with time.
+    Ids are remembered by creation, which is the cheapest to prune. An event without one, or from so long ago
+    that it would be pruned before its redelivery, is remembered by receipt instead.
     """
     at = received.created_at
-    if tx.load(tenant, _LATE_KIND, received.id) is not None:
-        return False
-    if at is not None and now - LATE_EVENT_SECONDS <= at <= now + DAY_SECONDS:
+    if at is not None and at >= now - LATE_EVENT_SECONDS:
         return tx.remember_event(at, tenant, received.id)
     if at is not None and tx.knows_event(at, tenant, received.id):
+        return False
+    if tx.load(tenant, _LATE_KIND, received.id) is not None:
         return False
     tx.save(tenant, _LATE_KIND, received.id, b"{}", now + EVENT_IDS_SECONDS)
     return True

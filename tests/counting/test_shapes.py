@@ -85,6 +85,29 @@ def test_a_field_of_another_type_makes_an_event_malformed_and_nothing_else(
     assert books.value("billing_revenue_minor_units_total") == 0
 
 
+def test_what_cannot_be_read_is_told_once_without_its_value(
+    books: Books, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = books.event("charge.succeeded", {**charge(books), "amount_captured": "secret"})
+    books.deliver(broken, broken)
+    (record,) = caplog.records
+    assert vars(record)["problem"] == "amount_captured is no integer in range"
+    assert vars(record)["event"] == broken["id"]
+    assert "secret" not in str(vars(record))
+
+
+def test_an_event_whose_object_cannot_be_read_still_has_a_lag_and_a_mode(books: Books) -> None:
+    late = books.event("charge.succeeded", {}, created_at=NOW - 60)
+    books.deliver({**late, "data": None}, {**late, "id": "evt_2", "data": None, "livemode": False})
+    assert books.value("billing_webhook_lag_seconds_sum") == 120
+    assert books.value(IGNORED, reason="malformed") == books.value(IGNORED, reason="wrong_mode") == 1
+
+
+def test_an_event_of_another_context_is_a_connected_accounts(books: Books) -> None:
+    books.deliver({**books.event("charge.succeeded", charge(books)), "context": "acct_1"})
+    assert books.value(IGNORED, reason="connect") == 1
+
+
 @pytest.mark.parametrize("data", [None, {}, {"object": None}, {"object": []}, []])
 def test_an_event_whose_object_cannot_be_read_is_accepted_and_counted_malformed(
     books: Books, data: object
