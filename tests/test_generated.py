@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from bw_exporter import catalog, generate
+from bw_exporter.money import MINOR_UNITS
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,3 +54,7 @@ def test_every_label_has_a_value_for_what_is_not_listed() -> None:
     for family in catalog.FAMILIES:
         for label in family.labels:
             assert "other" in label.values or label.name in closed, (family.name, label.name)
+
+
+def test_every_currency_is_a_code_of_three_letters_or_other() -> None:
+    assert all(re.fullmatch("[a-z]{3}|other", currency) for currency in MINOR_UNITS)

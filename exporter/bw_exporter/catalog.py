@@ -165,7 +165,7 @@ DUPLICATE_SKIPPED = Family(
     18,
     "billing_duplicate_checks_skipped_total",
     "counter",
-    "Charges that could not be checked for duplicates, by reason.",
+    "Charges not compared with others, or no longer: without a payer, or evicted from memory.",
     (_closed("reason", ("no_payer", "evicted")),),
 )
 INVOICE_CHECKS = Family(

@@ -14,7 +14,7 @@ _TWO_DECIMAL = frozenset(
     hrk htg huf idr ils inr iqd irr isk jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl lyd mad mdl mkd mmk
     mnt mop mru mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd pab pen pgk php pkr pln qar ron rsd rub
     sar sbd scr sdg sek sgd shp sle sll sos srd ssp std stn svc syp szl thb tjs tmt top try ttd twd tzs
-    uah ugx usd usdc uyu uzs ves wst xcd xcg yer zar zmw zwl
+    uah ugx usd uyu uzs ves wst xcd xcg yer zar zmw zwl
     """.split()
 )
 
