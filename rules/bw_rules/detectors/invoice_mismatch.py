@@ -8,9 +8,9 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.durations import render as duration
-from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import Detector, Runbook
-from bw_rules.promql import Recording, Scope, counter
+from bw_rules.finding import Finding
+from bw_rules.promql import HOUR, counter
 from bw_rules.thresholds import Base, DurationBetween, WholeBetween
 
 
@@ -29,27 +29,7 @@ class Thresholds(Base):
 
 
 FOUND = counter(catalog.INVOICE_CHECKS, where='verdict="mismatch"', bridge=6 * HOUR)
-LAST = catalog.LAST_MISMATCH
-
-
-def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
-    """How many were found within the hold."""
-    return (FOUND.recording(scope), FOUND.delta(scope, t.hold))
-
-
-def condition(t: Thresholds, scope: Scope) -> str:
-    """One was found: the counter is exact, the time of the last one needs no history at all."""
-    last = f"max by (tenant) ({scope.raw(LAST.name)} > 0)"
-    return (
-        f"{scope.recorded(FOUND.delta_name(t.hold))} >= 1\n"
-        f"or on (tenant)\n"
-        f"(1 + 0 * (time() - {last} < {t.hold}))"
-    )
-
-
-def threshold(t: Thresholds, scope: Scope) -> Recording:
-    """One is enough."""
-    return Recording(FOUND.threshold_name(t.hold), f"1 + 0 * {scope.recorded(FOUND.max_name)}")
+FINDING = Finding(FOUND, catalog.LAST_MISMATCH, catalog.INVOICE_CHECKS, 'verdict="mismatch"')
 
 
 def description(t: Thresholds) -> str:
@@ -60,44 +40,12 @@ def description(t: Thresholds) -> str:
     )
 
 
-def cases(t: Thresholds) -> tuple[Case, ...]:
-    """Within the hold and just past it, through outages and replicas, by the counter and by the time."""
-    inside, outside = max(t.hold - MINUTE, t.hold // 2), t.hold + MINUTE
-    recent = min(5 * MINUTE, t.hold // 2)
-
-    def found(name: str, outcome: Outcome, *rises: Steps, last: int = 0) -> Case:
-        counters = (
-            Series(catalog.INVOICE_CHECKS.name, rise, 'verdict="mismatch"', f"replica-{number}")
-            for number, rise in enumerate(rises)
-        )
-        times = Series(LAST.name, ((ALWAYS, 0), (last, last)) if last else ((ALWAYS, 0),), timestamps=True)
-        return Case(name, outcome, (*counters, times), fine=True)
-
-    return (
-        found("found just within the hold", "fires", steps((inside, 101))),
-        found("found just before the hold", "quiet", steps((outside, 101))),
-        found(
-            "found while nothing was scraped for three hours",
-            "fires",
-            steps((3 * HOUR + recent, None), (recent, 101)),
-        ),
-        found("found and told by two replicas", "fires", *[steps((inside, 101))] * 2),
-        found(
-            "a new replica that tells what the old one told", "quiet", steps((inside, None)), ((inside, 100),)
-        ),
-        found("the time alone just within the hold", "fires", ((inside, 101),), last=inside),
-        found("the time alone just before the hold", "quiet", ((outside, 101),), last=outside),
-        found("never found", "quiet", steps()),
-        found("a store restored from a backup", "quiet", steps((inside, 99))),
-    )
-
-
 DETECTOR = Detector(
     alert="BillingInvoiceMismatch",
     summary="An invoice asks for another amount than its subscription.",
-    recordings=recordings,
-    condition=condition,
-    threshold=threshold,
+    recordings=FINDING.recordings,
+    condition=FINDING.condition,
+    threshold=FINDING.threshold,
     description=description,
     reach=lambda t: int(t.hold),
     findings=True,
@@ -112,5 +60,5 @@ DETECTOR = Detector(
         tune="`tolerance` in minor units a line; `grace` if your subscription events come late. Both act in the "
         "exporter. `hold` is how long the alert stands.",
     ),
-    cases=cases,
+    cases=FINDING.cases,
 )

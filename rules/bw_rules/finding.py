@@ -1,0 +1,80 @@
+"""What detectors of single findings have in common: one found is enough, and it is shown for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.promql import Counter, Recording, Scope
+
+if TYPE_CHECKING:
+    from bw_exporter.catalog import Family
+
+
+class Held(Protocol):
+    """Thresholds with `hold`, the seconds for which a finding is shown."""
+
+    @property
+    def hold(self) -> int:
+        """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A counter of findings and the gauge of when the last one was made.
+
+    `metric` and `labels` are the exported counter; `found` is it as the rules see it.
+    """
+
+    found: Counter
+    last: Family
+    metric: Family
+    labels: str = ""
+
+    def recordings(self, t: Held, scope: Scope) -> tuple[Recording, ...]:
+        """How many were found within the hold."""
+        return (self.found.recording(scope), self.found.delta(scope, t.hold))
+
+    def condition(self, t: Held, scope: Scope) -> str:
+        """One was found: the counter is exact, the time of the last one needs no history at all."""
+        last = f"max by (tenant) ({scope.raw(self.last.name)} > 0)"
+        return (
+            f"{scope.recorded(self.found.delta_name(t.hold))} >= 1\n"
+            f"or on (tenant)\n"
+            f"(1 + 0 * (time() - {last} < {t.hold}))"
+        )
+
+    def threshold(self, t: Held, scope: Scope) -> Recording:
+        """One is enough."""
+        return Recording(self.found.threshold_name(t.hold), f"1 + 0 * {scope.recorded(self.found.max_name)}")
+
+    def cases(self, t: Held) -> tuple[Case, ...]:
+        """Within the hold and just past it, through outages and replicas, by the counter and by the time."""
+        inside, outside = max(t.hold - MINUTE, t.hold // 2), t.hold + MINUTE
+        recent = min(5 * MINUTE, t.hold // 2)
+        outage = steps((3 * HOUR + recent, None), (recent, 101))
+        return (
+            self._case("found just within the hold", "fires", steps((inside, 101))),
+            self._case("found just before the hold", "quiet", steps((outside, 101))),
+            self._case("found while nothing was scraped for three hours", "fires", outage),
+            self._case("found and told by two replicas", "fires", *[steps((inside, 101))] * 2),
+            self._case(
+                "a new replica that tells what the old one told",
+                "quiet",
+                steps((inside, None)),
+                ((inside, 100),),
+            ),
+            self._case("the time alone just within the hold", "fires", ((inside, 101),), last=inside),
+            self._case("the time alone just before the hold", "quiet", ((outside, 101),), last=outside),
+            self._case("never found", "quiet", steps()),
+            self._case("a store restored from a backup", "quiet", steps((inside, 99))),
+        )
+
+    def _case(self, name: str, outcome: Outcome, *rises: Steps, last: int = 0) -> Case:
+        counters = (
+            Series(self.metric.name, rise, self.labels, f"replica-{number}")
+            for number, rise in enumerate(rises)
+        )
+        when = ((ALWAYS, 0), (last, last)) if last else ((ALWAYS, 0),)
+        return Case(name, outcome, (*counters, Series(self.last.name, when, timestamps=True)), fine=True)
