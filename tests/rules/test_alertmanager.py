@@ -130,6 +130,18 @@ def test_what_a_receiver_gives_itself_is_kept(config: Callable[[str], Tenants]):
     assert "Runbook" in slack["text"]
 
 
+def test_whatever_a_receiver_gives_is_written_as_it_was(config: Callable[[str], Tenants], tmp_path: Path):
+    given = (
+        'max_alerts: 3, url: "http://127.0.0.1:9/", a: 1.50, b: "no", c: "017", d: [x, {e: null}], f: true'
+    )
+    tenants = config(
+        f"tenants: {{a: {{webhook_secret: whsec_a}}}}\nreceivers: {{x: {{webhook: {{{given}}}}}}}"
+    )
+    (_, receiver) = yaml.safe_load(written(tenants, tmp_path).read_text())["receivers"]
+    (webhook,) = receiver["webhook_configs"]
+    assert webhook.items() >= yaml.safe_load(f"{{{given}}}").items()
+
+
 @pytest.mark.parametrize(
     ("receiver", "older"),
     [

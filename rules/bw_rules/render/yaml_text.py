@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -23,7 +24,13 @@ def _text(dumper: Any, data: str) -> yaml.Node:  # noqa: ANN401 - one of PyYAML'
     return node
 
 
+def _number(dumper: Any, data: Decimal) -> yaml.Node:  # noqa: ANN401 - one of PyYAML's two dumpers
+    node: yaml.Node = dumper.represent_scalar("tag:yaml.org,2002:float", f"{data:f}")
+    return node
+
+
 _Readable.add_representer(str, _text)
+_Readable.add_representer(Decimal, _number)
 
 
 def dump(document: object, source: str) -> str:
