@@ -118,3 +118,25 @@ def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
 
 def test_what_is_shipped_is_what_would_be_generated_now():
     assert [str(path) for path in generate.stale()] == []
+
+
+def test_routing_is_written_alone_or_into_what_is_there(
+    config_file: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = str(config_file(TEXT + "receivers: {mail: {email: {to: a@example.com}}}\n"))
+    assert main(["alertmanager", "--config.file", config]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("# Made by bw-rules from tenants.yaml; do not edit")
+    assert "receivers.mail.email" in captured.err
+    base, merged = tmp_path / "base.yml", tmp_path / "merged.yml"
+    base.write_text("route: {receiver: theirs}\nreceivers: [{name: theirs}]\n")
+    command = ["alertmanager", "--config.file", config, "--base", str(base), "--output", str(merged)]
+    assert main(command) == 0
+    assert "theirs" in merged.read_text()
+    assert main([*command[:-3], str(tmp_path / "none.yml")]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_said_plainly(file: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["render", "--config.file", file, "--output", "/nowhere/rules.yml"]) == 1
+    assert "/nowhere/rules.yml: cannot be written" in capsys.readouterr().err
