@@ -45,6 +45,7 @@ class RequestLateError(TimeoutError):
 class Connection:
     """A client's connection, moved between the worker's poller and its threads.
 
+    `last` is set once the client has sent the last request it will, all of it.
     `received` gathers a request while no thread is spent on it. `deadline` (monotonic) is when the request
     has to be whole: it runs from the moment the request is awaited, which is the accept of a new connection
     and the first byte of a later request. `timeout` is when the poller gives up on the connection. The socket
@@ -64,6 +65,7 @@ class Connection:
         self.parser: RequestParser | None = None
         self.queued_at = 0.0
         self.lingered = 0
+        self.last = False
         self._searched = 0
         self._whole_at = 0
         self.sock.settimeout(0.0)
@@ -156,6 +158,17 @@ class Connection:
             # Werkzeug cuts a body without a length off at its limit instead of refusing it.
             request.headers = [pair for pair in request.headers if pair[0] != "TRANSFER-ENCODING"]
             request.headers.append(("CONTENT-LENGTH", str(len(body))))
+
+    def read(self) -> Request:
+        """In a thread: return the next request, read whole; raises what `begin` and `read_body` raise.
+
+        It is the connection's last where the client says that it closes: there is nothing to wait for then.
+        """
+        request = next(self.begin())
+        closes = request.should_close()
+        self.read_body(request)
+        self.last = closes and not request.must_close
+        return request
 
     def send(self, data: bytes | bytearray) -> None:
         """Send all of it; waits only for a client that is slow to take it. Raises OSError."""

@@ -132,8 +132,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: Connection) -> bool:
         """In a thread: answer one request; True if the connection may serve another."""
         try:
-            request = next(conn.begin())
-            conn.read_body(request)
+            request = conn.read()
         except RequestLateError:
             conn.refuse(408, "Request Timeout")
             return False
@@ -246,7 +245,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _let_close(self, conn: Connection) -> None:
-        if conn.linger() and not conn.drained():
+        if not conn.last and conn.linger() and not conn.drained():
             self._watch(conn, self.lingering_conns, self._on_lingering_readable)
         else:
             self._drop(conn)

@@ -13,7 +13,6 @@ from bw_exporter.store.schema import LATEST, MIGRATIONS
 
 _BUSY_SECONDS = 5.0
 _CHECKPOINT_PAGES = 4000
-_MMAP_BYTES = 1 << 30
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -29,7 +28,6 @@ def connect(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
     except BaseException:
         connection.close()
         raise
