@@ -1,4 +1,4 @@
-"""The load: distinct signed charges posted over keep-alive connections by a process of its own.
+"""The load: distinct signed events posted over 32 connections, kept or new for each, by a process of its own.
 
 Requests are built and signed before the clock starts, and one selector serves all connections, so that the
 sender takes a small part of what either server takes.
@@ -44,9 +44,19 @@ class Load:
 
 
 def loaded(
-    port: int, *, count: int, seed: str, tenants: int, mix: Mix = "sales", per_second: float = 0.0
+    port: int,
+    *,
+    count: int,
+    seed: str,
+    tenants: int,
+    mix: Mix = "sales",
+    per_second: float = 0.0,
+    kept: bool = True,
 ) -> Load:
-    """Post `count` events to a server on this machine; as fast as it answers, or at a steady rate."""
+    """Post `count` events to a server on this machine; as fast as it answers, or at a steady rate.
+
+    Connections are `kept` for the next event, as a proxy's are, or each event comes on one of its own.
+    """
     command = [
         sys.executable,
         "-m",
@@ -57,6 +67,7 @@ def loaded(
         str(tenants),
         str(per_second),
         mix,
+        "kept" if kept else "new",
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Load(**json.loads(done.stdout))
@@ -67,7 +78,9 @@ def tenant_name(number: int) -> str:
     return f"tenant-{number:05d}"
 
 
-def requests(port: int, count: int, seed: str, tenants: int, now: int, mix: Mix) -> list[bytes]:
+def requests(
+    port: int, count: int, seed: str, tenants: int, now: int, mix: Mix, *, kept: bool = True
+) -> list[bytes]:
     """Return whole HTTP requests, one distinct event of 2.5 KB each, spread over the tenants.
 
     Of `sales` every sixth is a charge, as Stripe tells of a one-off sale; `charges` are the dearest event.
@@ -83,7 +96,8 @@ def requests(port: int, count: int, seed: str, tenants: int, now: int, mix: Mix)
         else:
             _, events = one_off_sale(ids, made_at, buyer=buyer, amount=amount)
         tenant = tenant_name(chance.randrange(tenants))
-        built += [_request(port, tenant, _as_large_as_stripes(each, chance), now) for each in events]
+        bodies = [_as_large_as_stripes(each, chance) for each in events]
+        built += [_request(port, tenant, each, now, kept=kept) for each in bodies]
     chance.shuffle(built)
     return built[:count]
 
@@ -96,30 +110,29 @@ def _as_large_as_stripes(event: Json, chance: random.Random) -> bytes:
     return body(event)
 
 
-def _request(port: int, tenant: str, payload: bytes, now: int) -> bytes:
+def _request(port: int, tenant: str, payload: bytes, now: int, *, kept: bool) -> bytes:
     head = (
         f"POST /webhooks/{tenant} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{port}\r\n"
         "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n"
         "Content-Type: application/json; charset=utf-8\r\n"
         f"Content-Length: {len(payload)}\r\n"
+        f"Connection: {'keep-alive' if kept else 'close'}\r\n"
         f"Stripe-Signature: {sign(payload, SECRET, now)}\r\n\r\n"
     )
     return head.encode() + payload
 
 
-def post_all(port: int, waiting: list[bytes], per_second: float) -> Load:
+def post_all(port: int, waiting: list[bytes], per_second: float, *, kept: bool = True) -> Load:
     """Post each request once; an answer other than 200 is counted as refused."""
     poller, supply = selectors.DefaultSelector(), _paced(waiting, per_second)
-    idle = []
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port))
-        idle.append(connection)
-        time.sleep(0.005)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        poller.register(connection, selectors.EVENT_READ)
+    idle: list[socket.socket | None] = [None] * CONNECTIONS
+    if kept:
+        for place in range(CONNECTIONS):
+            idle[place] = _connected(port, poller)
+            time.sleep(0.005)
     took: list[float] = []
-    refused, sent_at, received = 0, dict.fromkeys(idle, 0.0), dict.fromkeys(idle, b"")
+    refused, sent_at, received = 0, dict[socket.socket, float](), dict[socket.socket, bytes]()
     begun = time.perf_counter()
     due, request = next(supply)
     while len(took) < len(waiting):
@@ -127,8 +140,9 @@ def post_all(port: int, waiting: list[bytes], per_second: float) -> Load:
         if now - begun > _GIVE_UP_SECONDS:
             raise TimeoutError(f"{len(waiting) - len(took)} of {len(waiting)} events were not answered")
         while request and idle and due <= now - begun:
-            connection = idle.pop()
+            connection = idle.pop() or _connected(port, poller)
             connection.sendall(request)
+            received[connection] = b""
             # At a steady rate an event waits from the moment it was due: a stalled server is not spared.
             sent_at[connection] = begun + due if per_second else now
             due, request = next(supply)
@@ -139,13 +153,24 @@ def post_all(port: int, waiting: list[bytes], per_second: float) -> Load:
             if not whole(answer):
                 received[connection] = answer
                 continue
-            received[connection] = b""
             took.append(time.perf_counter() - sent_at[connection])
             refused += not answer.startswith(b"HTTP/1.1 200")
-            idle.append(connection)
+            if kept:
+                idle.append(connection)
+            else:
+                poller.unregister(connection)
+                connection.close()
+                idle.append(None)
     seconds = time.perf_counter() - begun
     took.sort()
     return Load(len(took) / seconds, took[len(took) // 2], took[len(took) * 99 // 100], refused)
+
+
+def _connected(port: int, poller: selectors.BaseSelector) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    poller.register(connection, selectors.EVENT_READ)
+    return connection
 
 
 def whole(answer: bytes) -> bool:
@@ -173,11 +198,13 @@ def main() -> None:
         ("tenants", int),
         ("rate", float),
         ("mix", str),
+        ("connections", str),
     ):
         parser.add_argument(name, type=kind)
     args = parser.parse_args()
-    built = requests(args.port, args.count, args.seed, args.tenants, int(time.time()), args.mix)
-    print(json.dumps(asdict(post_all(args.port, built, args.rate))))
+    kept, now = args.connections == "kept", int(time.time())
+    built = requests(args.port, args.count, args.seed, args.tenants, now, args.mix, kept=kept)
+    print(json.dumps(asdict(post_all(args.port, built, args.rate, kept=kept))))
 
 
 if __name__ == "__main__":
