@@ -104,7 +104,7 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
 
         sender.add_arguments(send)
     if wanted == "simulate":
-        from bw_exporter import simulate as simulation  # noqa: PLC0415
+        from bw_exporter.simulation import simulate as simulation  # noqa: PLC0415
 
         simulation.add_arguments(simulate)
     return parser, commands
@@ -145,7 +145,8 @@ def _load(path: str) -> Tenants:
 
 
 def _serve(args: Namespace) -> int:
-    from bw_exporter import server, web_config  # noqa: PLC0415
+    from bw_exporter import server  # noqa: PLC0415
+    from bw_exporter.monitoring import web_config  # noqa: PLC0415
 
     log.configure(args.log_level, args.log_format)
     problems = []
@@ -177,7 +178,7 @@ def _serve(args: Namespace) -> int:
 
 
 def _check_config(args: Namespace) -> int:
-    from bw_exporter import checkconfig  # noqa: PLC0415
+    from bw_exporter.config import checkconfig  # noqa: PLC0415
     from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
 
     status, lines = checkconfig.report(args.config_file, THRESHOLDS, os.environ)
@@ -186,7 +187,7 @@ def _check_config(args: Namespace) -> int:
 
 
 def _findings(args: Namespace) -> int:
-    from bw_exporter import findings_table  # noqa: PLC0415
+    from bw_exporter.monitoring import findings_table  # noqa: PLC0415
     from bw_exporter.store import open_store  # noqa: PLC0415
 
     file = args.storage_url.removeprefix("sqlite:///")
@@ -208,6 +209,6 @@ def _send(args: Namespace) -> int:
 
 
 def _simulate(args: Namespace) -> int:
-    from bw_exporter import simulate  # noqa: PLC0415
+    from bw_exporter.simulation import simulate  # noqa: PLC0415
 
     return simulate.run(args, load=_load)

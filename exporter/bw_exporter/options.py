@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bw_exporter import durations
+from bw_exporter.config import durations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

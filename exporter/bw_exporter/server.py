@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.arbiter import Arbiter
 
-from bw_exporter.config_channel import ConfigChannel, encode
 from bw_exporter.configuration import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.gunicorn_settings import GunicornSettings
-from bw_exporter.listening import Address, bind, shown
 from bw_exporter.rate_limit import RateLimiter
+from bw_exporter.serving.config_channel import ConfigChannel, encode
+from bw_exporter.serving.gunicorn_settings import GunicornSettings
+from bw_exporter.serving.listening import Address, bind, shown
+from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
 from bw_exporter.store import open_store
-from bw_exporter.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from gunicorn.app.base import BaseApplication
     from gunicorn.sock import TCPSocket
 
+    from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.tenants import Tenants
-    from bw_exporter.web_config import WebConfig
 
 logger = logging.getLogger(__name__)
 

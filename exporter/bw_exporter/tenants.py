@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bw_exporter import yaml_strict
-from bw_exporter.config_file import Common, Defaults, TenantEntry, WatchdogSection
-from bw_exporter.config_problems import Problems, unknown
-from bw_exporter.detector_settings import DetectorSettings
-from bw_exporter.receivers import Receiver, check_notify, check_receiver, read_receivers
-from bw_exporter.webhook_secrets import SecretReader
+from bw_exporter.config import yaml_strict
+from bw_exporter.config.detector_settings import DetectorSettings
+from bw_exporter.config.problems import Problems, unknown
+from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
+from bw_exporter.config.shape import Common, Defaults, TenantEntry, WatchdogSection
+from bw_exporter.config.webhook_secrets import SecretReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

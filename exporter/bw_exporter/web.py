@@ -73,6 +73,12 @@ def public_app(
         refusals.count(tenant.id, "store_error")
         return _answer(503, "not stored; send it again")
 
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        # Flask would answer 500 and log the path, which may be a tenant's token.
+        _log.error("a request failed", exc_info=error)
+        return _answer(503, "not stored; send it again")
+
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
         return _answer(error.code or 400, error.name.lower())

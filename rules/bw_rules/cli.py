@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bw_exporter import __version__, tenants
-from bw_exporter.config_problems import nearest
+from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
 from bw_rules import build
 from bw_rules.detectors import DETECTORS, THRESHOLDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter import durations
+from bw_exporter.config import durations
 from bw_rules import build, reference
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.profiles import DEFAULT, profiles

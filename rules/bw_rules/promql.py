@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from bw_exporter import catalog
-from bw_exporter.durations import render as duration
+from bw_exporter.config.durations import render as duration
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bw_exporter import catalog
-from bw_exporter.durations import render as duration
+from bw_exporter.config.durations import render as duration
 from bw_exporter.tenants import RateLimit, Tenant, Tenants
 from bw_rules.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 from bw_rules.detectors import DETECTORS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_exporter.config_file import Common, RateLimitSection, TenantEntry, WatchdogSection
+from bw_exporter.config.shape import Common, RateLimitSection, TenantEntry, WatchdogSection
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.thresholds import Base, Bounded
 

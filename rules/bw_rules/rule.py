@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.durations import render as duration
+from bw_exporter.config.durations import render as duration
 
 if TYPE_CHECKING:
     from bw_rules.promql import Recording

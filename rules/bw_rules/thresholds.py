@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, core_schema
 
-from bw_exporter import durations
+from bw_exporter.config import durations
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter import catalog, yaml_strict
+from bw_exporter import catalog
+from bw_exporter.config import yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_rules import tools
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bw_exporter import catalog
-from bw_exporter.durations import render as duration
+from bw_exporter.config.durations import render as duration
 from bw_rules.detector import Runbook
 from bw_rules.promql import DAY, HOUR, Scope, counter, created, quoted
 from bw_rules.rule import Alert, Group

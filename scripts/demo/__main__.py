@@ -24,8 +24,8 @@ from story import Story
 
 from bw_exporter import options, tenants
 from bw_exporter.shop import anomalies
-from bw_exporter.simulate import summary
-from bw_exporter.simulation import Simulation, Strike
+from bw_exporter.simulation.live import Simulation, Strike
+from bw_exporter.simulation.simulate import summary
 from bw_rules.detectors import THRESHOLDS
 
 PAUSE_SECONDS = 10.0

@@ -9,7 +9,7 @@ from files import STRUCK
 from sink import Message
 
 from bw_exporter.shop import anomalies
-from bw_exporter.simulation import Simulation, Strike
+from bw_exporter.simulation.live import Simulation, Strike
 from bw_rules.detectors import DETECTORS
 
 ORDER = (

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
-from bw_exporter.receivers import SEVERITIES
 from bw_rules import tools
 from bw_rules.render import alertmanager, merge
 

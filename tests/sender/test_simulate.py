@@ -12,9 +12,10 @@ import pytest
 from stripe import WebhookSignature
 from webhook_sink import Sink
 
-from bw_exporter import simulate, tenants
+from bw_exporter import tenants
 from bw_exporter.options import Parser
 from bw_exporter.shop import anomalies
+from bw_exporter.simulation import simulate
 
 SECRETS = {"shop-a": "whsec_a", "6f1c0123456789abcdef": "whsec_b", "sandbox": "whsec_s"}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bw_exporter import web_config
-from bw_exporter.basic_auth import BasicAuth
 from bw_exporter.errors import ConfigError
+from bw_exporter.monitoring import web_config
+from bw_exporter.monitoring.basic_auth import BasicAuth
 
 HASH = "$2b$04$Rww3czwPVefkKlxLhVZNk.T.R.CsuNkuHOxfvHH1t4NVUYV6JEikS"  # of "x"
 

@@ -11,8 +11,8 @@ import pytest
 from running_exporter import ONE_TENANT, SECRET, RunningExporter, Start, eventually
 
 from bw_exporter import tenants
-from bw_exporter.config_channel import ConfigChannel, encode
 from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.serving.config_channel import ConfigChannel, encode
 
 NO_ONE = tenants.Tenants((), {}, "tenants.yaml")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bw_exporter import catalog
-from bw_exporter.durations import render as duration
+from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, scaled, times

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError, Problem
-from bw_exporter.receivers import SEVERITIES
 from bw_rules.render import messages
 from bw_rules.render.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bw_exporter.receivers import Receiver
+    from bw_exporter.config.receivers import Receiver
     from bw_exporter.tenants import Tenants
 
 NOBODY = "nobody"

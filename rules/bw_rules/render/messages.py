@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bw_exporter.receivers import Receiver
+    from bw_exporter.config.receivers import Receiver
 
 _FIRST = "(index .Alerts 0)"
 _HEAD = (

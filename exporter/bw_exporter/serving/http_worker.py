@@ -19,8 +19,8 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from bw_exporter.connection import Connection, Outgoing, RequestLateError
-from bw_exporter.thread_pool import ThreadPool
+from bw_exporter.serving.connection import Connection, Outgoing, RequestLateError
+from bw_exporter.serving.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     import socket

@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bw_exporter import durations, exposition, options, past, past_file
+from bw_exporter import exposition, options
+from bw_exporter.config import durations
 from bw_exporter.configuration import ConfigState
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.options import Parser
-from bw_exporter.past import Steps, Trouble
-from bw_exporter.past_file import Target
 from bw_exporter.shop import anomalies
+from bw_exporter.simulation import past, past_file
+from bw_exporter.simulation.past import Steps, Trouble
+from bw_exporter.simulation.past_file import Target
 from bw_exporter.store import Store, open_store
 from bw_exporter.tenants import Tenant, Tenants
 

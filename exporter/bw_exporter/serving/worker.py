@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bw_exporter import housekeeping, web
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
-from bw_exporter.http_worker import HttpWorker
-from bw_exporter.private import private_app
+from bw_exporter.monitoring.private import private_app
 from bw_exporter.refusals import Refusals
+from bw_exporter.serving.http_worker import HttpWorker
 from bw_exporter.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from bw_exporter.config_channel import ConfigChannel
     from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.rate_limit import RateLimiter
+    from bw_exporter.serving.config_channel import ConfigChannel
     from bw_exporter.store import Store
-    from bw_exporter.web_config import WebConfig
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bw_exporter.config_problems import Path as KeyPath
-    from bw_exporter.config_problems import Problems
+    from bw_exporter.config.problems import Path as KeyPath
+    from bw_exporter.config.problems import Problems
 
 SOURCES = ("webhook_secret_file", "webhook_secret_env", "webhook_secret")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from bw_exporter.config_problems import unknown
+from bw_exporter.config.problems import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_exporter.config_problems import Path, Problems
+    from bw_exporter.config.problems import Path, Problems
 
 _MAPPING = "must be a mapping: `key: value` lines below it"
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from bw_exporter import yaml_strict
-from bw_exporter.config_file import Section
-from bw_exporter.config_problems import Problems
+from bw_exporter.config import yaml_strict
+from bw_exporter.config.problems import Problems
+from bw_exporter.config.shape import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

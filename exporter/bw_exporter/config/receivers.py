@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from bw_exporter.config_problems import nearest, unknown
-from bw_exporter.yaml_strict import redacted
+from bw_exporter.config.problems import nearest, unknown
+from bw_exporter.config.yaml_strict import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_exporter.config_problems import Path, Problems
+    from bw_exporter.config.problems import Path, Problems
 
 Severity = Literal["critical", "warning", "info"]
 Kind = Literal["slack", "pagerduty", "email", "webhook", "discord", "telegram"]

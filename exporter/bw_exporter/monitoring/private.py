@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, render_template, request
 
-from bw_exporter import __version__, durations, exposition, landing
-from bw_exporter.basic_auth import BasicAuth
+from bw_exporter import __version__, exposition
+from bw_exporter.config import durations
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.findings_table import as_dict
+from bw_exporter.monitoring import landing
+from bw_exporter.monitoring.basic_auth import BasicAuth
+from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.options import positive
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
     from bw_exporter.configuration import ConfigState, CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
+    from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.store import Store
-    from bw_exporter.web_config import WebConfig
 
 MOST_FINDINGS = 1000
 _PROBE_SECONDS = 1.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter import tenants as tenants_file
+from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
-from bw_exporter.receivers import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

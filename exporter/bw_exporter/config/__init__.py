@@ -1,0 +1,1 @@
+"""tenants.yaml: reading it strictly, and saying of every mistake where it is and what to do."""

@@ -1,0 +1,1 @@
+"""The private listener: what Prometheus scrapes, and pages and tables for people."""

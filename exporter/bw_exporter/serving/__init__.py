@@ -1,0 +1,1 @@
+"""How the exporter runs: worker processes, connections and their deadlines, configuration handed to them."""
