@@ -27,7 +27,7 @@ LARGEST_BODY_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-def public_app(
+def public_app(  # noqa: C901 - one handler for each way a request can end
     config: CurrentConfig,
     store: Store,
     refusals: Refusals,

@@ -37,7 +37,7 @@ def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
         f"Duplicate charges found within {duration(t.hold)}: {{{{ $value }}}}. The same payer was charged the same "
-        f"amount again within {duration(t.window)}, and it was not given back within {duration(t.grace)}."
+        f"amount again within {duration(t.window)}, and nothing explained it within {duration(t.grace)}."
     )
 
 
