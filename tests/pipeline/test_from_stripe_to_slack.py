@@ -13,10 +13,11 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from sink import Sink
 
 from bw_rules import tools
 from bw_rules.detectors import DETECTORS
+
+from .sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -102,7 +102,8 @@ SCRIPT = """
 import sys
 from argparse import Namespace
 from functools import partial
-from bw_exporter import simulate, tenants
+from bw_exporter import tenants
+from bw_exporter.simulation import simulate
 from bw_exporter.options import Parser
 parser = Parser()
 simulate.add_arguments(parser)

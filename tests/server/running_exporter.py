@@ -127,15 +127,18 @@ class RunningExporter:
         lines = self.log_file.read_text().splitlines()
         return [entry for line in lines if message in (entry := json.loads(line))["msg"]]
 
+    def _serving(self) -> list[dict[str, object]]:
+        return [entry for entry in self.entries("serving") if entry["msg"] == "serving"]
+
     def ready(self) -> Self:
         """Wait until it serves."""
 
         def listening() -> bool:
             assert self.process.poll() is None, self.log_file.read_text()
-            return bool(self.log_file.read_bytes().count(b"\n") and self.entries("serving"))
+            return bool(self.log_file.read_bytes().count(b"\n") and self._serving())
 
         eventually(listening)
-        serving = self.entries("serving")[0]
+        serving = self._serving()[0]
         self.public = int(str(serving["webhooks"]).rpartition(":")[2])
         self.private = int(str(serving["metrics"]).rpartition(":")[2])
         eventually(lambda: self.get("/-/ready").status == 200)
