@@ -301,3 +301,30 @@ def test_nobody_sees_grafana_without_a_password_unless_asked_for(services: Servi
     opened = load({"GRAFANA_ANONYMOUS": "true"})["services"]["grafana"]["environment"]
     assert opened["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
     assert opened["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+# What the page about it says
+
+
+def test_the_page_names_every_service_every_published_port_and_every_setting(services: Services) -> None:
+    page = (ROOT / "docs/compose.md").read_text()
+    for name, service in services.items():
+        assert re.search(rf"\b{name}\b", page), name
+        for port in service.get("ports", []):
+            address, _, outside = port.rpartition(":")[0].rpartition(":")
+            row = rf"\| {name}\b.*{re.escape(address) + ':' if address else 'every interface.*'}{outside} \|"
+            assert re.search(row, page), row
+    settings = re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
+    for variable, default in settings:
+        assert re.search(rf"`{variable}`.*{re.escape(default.removeprefix('http://127.0.0.1'))}`", page), (
+            variable
+        )
+
+
+def test_the_commands_of_the_page_are_for_services_and_profiles_there_are(services: Services) -> None:
+    page = (ROOT / "docs/compose.md").read_text()
+    named = re.findall(r"docker compose (?:exec|run --rm|logs) ([a-z]+)", page)
+    assert len(named) >= 3
+    assert set(named) <= set(services)
+    profiles = {one for service in services.values() for one in service.get("profiles", [])}
+    assert set(re.findall(r"--profile (\w+)", page)) == profiles
