@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -90,8 +91,7 @@ def run(args: Namespace, tenants: Tenants, chosen: Sequence[Tenant]) -> int:
     end_at = args.end or int(time.time())
     steps = Steps(end_at - args.history, end_at, args.step)
     troubles = _struck(args.past, chosen, steps)
-    logging.getLogger("bw_exporter").setLevel(logging.ERROR)  # what the checks find is part of the play
-    with tempfile.TemporaryDirectory(prefix="billingwatch-past-") as folder:
+    with _findings_untold(), tempfile.TemporaryDirectory(prefix="billingwatch-past-") as folder:
         store = open_store(args.storage_url or f"sqlite:///{folder}/billingwatch.db")
         try:
             told = past.live_through(chosen, store, steps, seed=args.seed, troubles=troubles)
@@ -108,6 +108,18 @@ def run(args: Namespace, tenants: Tenants, chosen: Sequence[Tenant]) -> int:
     if not args.quiet:
         print(_summary(args, steps, troubles, written, size, time.monotonic() - began), file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _findings_untold() -> Iterator[None]:
+    """What the checks find in a past is part of the play, and no news."""
+    logger = logging.getLogger("bw_exporter")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _last_scrape(store: Store, tenants: Tenants, steps: Steps) -> str:
