@@ -78,7 +78,7 @@ class _Shared:
         if key not in self._names:
             content = [settings.model_dump(mode="json", by_alias=True), sorted(labels.items())]
             digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-            self._names[key] = f"override-{digest[:8]}"
+            self._names[key] = f"override-{digest[:12]}"
         return self._names[key]
 
 

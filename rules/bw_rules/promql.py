@@ -104,7 +104,10 @@ class Counter:
         end = self._at(scope, offset) if offset else self.max_name
         on = ", ".join(self.by)
         difference = f"{end}\n- on ({on})\n{start}"
-        if self.young_from_zero:
+        if self.young_from_zero and offset:
+            # A past that went back (a restored store) is no past to compare with, and above all not one of 0.
+            difference = f"(\n{indented(difference)}\n) >= 0"
+        elif self.young_from_zero:
             difference = f"clamp_min(\n{indented(difference)},\n  0\n)"
         return Recording(self.delta_name(window, offset), difference)
 

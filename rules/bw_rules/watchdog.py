@@ -165,8 +165,9 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingCounterReset",
             "warning",
             "The counters went back: an older store is in use.",
-            "The events of {{ $labels.tenant }} went back to {{ $value }}. Windows that reach over this moment read 0.",
-            f"{events}\n< on (tenant)\nlast_over_time({events}[1h] offset 10m)",
+            'The events of {{ $labels.tenant }} went back to {{ $value | printf "%.0f" }}. Windows that reach over '
+            "this moment read 0, and are not compared with.",
+            f"{events}\n< on (tenant)\nlast_over_time({events}[1d] offset 10m)",
             Runbook(
                 "A counter that never resets fell: the store was restored from a backup, or replaced.",
                 "Detectors see nothing in windows that reach over the reset, so trouble in them goes unseen.",
@@ -203,7 +204,8 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingRuleEvaluationFailures",
             "critical",
             "Prometheus fails to evaluate the billing rules.",
-            "{{ $value }} evaluations in {{ $labels.rule_group }} failed within 10m; its alerts cannot fire.",
+            '{{ $value | printf "%.0f" }} evaluations in {{ $labels.rule_group }} failed within 10m; its alerts '
+            "cannot fire.",
             "sum by (rule_group) (\n"
             '  increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])\n'
             ") > 0",

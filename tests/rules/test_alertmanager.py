@@ -198,3 +198,32 @@ def test_a_receiver_name_that_the_base_has_too_is_an_error(config: Callable[[str
     base.write_text(BASE.replace("theirs", "slack"))
     with pytest.raises(ConfigError, match=r"receivers\.slack: .*rename"):
         merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+
+
+SILENT = """
+tenants: {a: {webhook_secret: whsec_a, notify: [slack]}, b: {webhook_secret: whsec_b}}
+watchdog: {heartbeat: spare}
+receivers:
+  slack: {slack: {api_url_file: /run/secrets/slack, channel: "#a"}}
+  spare: {webhook: {url: "http://127.0.0.1:9/"}}
+"""
+
+
+def test_who_would_be_heard_by_nobody_is_told(config: Callable[[str], Tenants]):
+    (remark,) = alertmanager.routing(config(SILENT), (0, 25)).remarks
+    assert remark.startswith("alerts of b and of tenants that are added later reach nobody")
+    told = SILENT.replace("heartbeat: spare", "notify: [slack]")
+    assert alertmanager.routing(config(told), (0, 25)).remarks == (
+        "receivers.spare: nobody names it; left out",
+    )
+
+
+def test_merging_again_works_with_a_receiver_that_nobody_names(
+    config: Callable[[str], Tenants], tmp_path: Path
+):
+    tenants = config(SILENT.replace("heartbeat: spare", "notify: [slack]"))
+    base = tmp_path / "base.yml"
+    base.write_text(BASE)
+    first = merge.merge(str(base), alertmanager.routing(tenants, (0, 25)), "tenants.yaml")
+    base.write_text(first)
+    assert merge.merge(str(base), alertmanager.routing(tenants, (0, 25)), "tenants.yaml") == first

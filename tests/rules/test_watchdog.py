@@ -69,6 +69,7 @@ def steady(value: int, since: int, then: int) -> str:
             set(),
         ),
         ({EVENTS: f"100+1x{MINUTES - 3} 20+1x2"}, {"BillingCounterReset"}),
+        ({EVENTS: f"100+1x{MINUTES - 93} _x90 20+1x2"}, {"BillingCounterReset"}),
         ({CREATED: f"-2592000+0x{MINUTES}"}, {"BillingHistoryMissing"}),
         ({FAILED: f"0+0x{MINUTES - 5} 3+3x4"}, {"BillingRuleEvaluationFailures"}),
     ],

@@ -69,7 +69,7 @@ def description(t: Thresholds) -> str:
     before = asked(f"{DISPUTES.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
     return (
         f"Disputes within {duration(t.window)}: {{{{ $value }}}}; in the {duration(t.baseline)} before: {before}. "
-        f"Fires from {t.min_disputes} that are {t.multiplier} times the average."
+        f"Fires from {t.min_disputes} that are {t.multiplier} times the average {duration(t.window)}."
     )
 
 
@@ -104,6 +104,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes("two replicas telling of one too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2),
         disputes("a pod replaced between", "fires", steps((inside, None)), ((inside, 100 + floor),)),
         disputes("a store restored from a backup", "quiet", steps((inside, 40))),
+        disputes("a store restored in the baseline", "quiet", steps((before, 40), (inside, 40 + floor))),
         disputes(
             "scrapes missing at the start of the window",
             "fires",

@@ -45,9 +45,18 @@ def routing(tenants: Tenants, version: tuple[int, int]) -> Routing:
     watchers, others = _watchers(tenants)
     routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants)]
     routes += [_to(tenants.receivers[name]) for name in others]
-    remarks: list[str] = []
+    remarks = _unheard(tenants, others)
     receivers: list[dict[str, Any]] = [{"name": NOBODY}]
+    used = {
+        *watchers,
+        *others,
+        tenants.watchdog.heartbeat,
+        *(name for each in tenants.all for name in each.notify),
+    }
     for receiver in tenants.receivers.values():
+        if receiver.name not in used:
+            remarks.append(f"receivers.{receiver.name}: nobody names it; left out")
+            continue
         config, remark = messages.with_defaults(receiver)
         receivers.append({"name": receiver.name, f"{receiver.kind}_configs": [config]})
         remarks += [f"receivers.{receiver.name}.{receiver.kind}: {remark}"] if remark else []
@@ -83,6 +92,17 @@ def _watchers(tenants: Tenants) -> tuple[tuple[str, ...], tuple[str, ...]]:
     free = tuple(name for name in tenants.receivers if name not in named)
     everyone = tuple(name for name in tenants.receivers if name != tenants.watchdog.heartbeat)
     return free or everyone, free
+
+
+def _unheard(tenants: Tenants, others: Iterable[str]) -> list[str]:
+    """Say whose alerts would reach nobody: a watch that cannot be heard has to be loud when it is set up."""
+    if tuple(others):
+        return []
+    silent = [tenant.id for tenant in tenants.all if not tenant.notify]
+    who = f"alerts of {', '.join(silent)} and of tenants" if silent else "alerts of tenants"
+    return [
+        f"{who} that are added later reach nobody until rendered again; set watchdog.notify to hear of them"
+    ]
 
 
 def _heartbeat(tenants: Tenants) -> dict[str, Any]:

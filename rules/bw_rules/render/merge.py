@@ -32,7 +32,7 @@ def merge(base: str, ours: Routing, source: str) -> str:
         raise ConfigError(base, (Problem("route", "is missing; give a complete alertmanager.yml"),))
     routes = _list(route, "routes")
     earlier = [node for node in routes.value if _is_ours(node)]
-    replaced = {name for node in earlier for name in _receivers_of(node)}
+    replaced = {name for node in earlier for name in _receivers_of(node)} - {NOBODY}
     routes.value = [_node(_subtree(ours)), *(node for node in routes.value if node not in earlier)]
     receivers = _list(root, "receivers")
     theirs = [node for node in receivers.value if _name(node) not in replaced]

@@ -63,7 +63,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         ],
         "details": {"what": _PLAIN_TEXT},
     },
-    "email": {"send_resolved": True, "headers": {"Subject": _HEAD}, "text": _PLAIN_TEXT},
+    "email": {"send_resolved": True, "headers": {"Subject": _HEAD}, "text": _PLAIN_TEXT, "html": ""},
     "webhook": {"send_resolved": True},
     "discord": {"send_resolved": True, "title": _HEAD, "message": _PLAIN_TEXT},
     "telegram": {"send_resolved": True, "message": f"{_HEAD}\n{_PLAIN_TEXT}"},
