@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from bw_exporter import catalog, event, facts, signature
+from bw_exporter import catalog, event, facts
 from bw_exporter.checks import CHECKS
 from bw_exporter.effects import EFFECTS
 from bw_exporter.event import Event, NotAnEventError
@@ -16,7 +16,6 @@ from bw_exporter.memory import decoded, encoded
 from bw_exporter.reading import MalformedError
 from bw_exporter.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.series import Add, Change, Observe, RaiseTo
-from bw_exporter.signature import Verdict
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
 from bw_exporter.tenants import Tenant
 
@@ -26,19 +25,6 @@ Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]
 _LATE_KIND = "event"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A request as it came: the raw body and the Stripe-Signature header."""
-
-    body: bytes
-    header: str | None
-
-
-def verified(delivery: Delivery, tenant: Tenant, now: float) -> Verdict:
-    """Tell whether the tenant's secrets signed the delivery."""
-    return signature.verify(delivery.body, delivery.header, tenant.secrets, now)
 
 
 def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bw_exporter import ingest
+from bw_exporter import ingest, signature
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.signature import Verdict
 
@@ -50,9 +50,8 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
         if body is None:
             refusals.count(tenant.id, "too_large")
             return _answer(413, f"the body has more than {LARGEST_BODY_BYTES} bytes")
-        delivery = ingest.Delivery(body, request.headers.get("Stripe-Signature"))
         now = clock()
-        verdict = ingest.verified(delivery, tenant, now)
+        verdict = signature.verify(body, request.headers.get("Stripe-Signature"), tenant.secrets, now)
         if verdict is not Verdict.GOOD:
             refusals.count(tenant.id, verdict.value)
             return _answer(400, verdict.value)
@@ -63,7 +62,7 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
             answer.headers["Retry-After"] = str(math.ceil(wait))
             return answer
         try:
-            result = ingest.receive(delivery.body, tenant, store, int(now))
+            result = ingest.receive(body, tenant, store, int(now))
         except StoreUnavailableError as error:
             _log.error("cannot commit, Stripe will send it again: %s", error, extra={"tenant": tenant.id})
         except Exception:  # noqa: BLE001 - never a 500: Stripe would stop, and we would not know why
