@@ -52,13 +52,14 @@ DETECTOR = Detector(
     findings=True,
     runbook=Runbook(
         meaning="The same payer was charged the same amount in the same currency again within `window`, both charges "
-        "succeeded, and neither was refunded within `grace`.",
+        "succeeded, and by the end of `grace` nothing explained it: the first was not refunded in full before the "
+        "second was made, and they did not pay two different invoices.",
         impact="A customer paid twice. Without a refund this becomes a dispute, with its fee.",
         first="1. Read the finding (`bw-exporter findings --tenant …`): it names both charges and links to Stripe.\n"
         "2. Did one order make both? Then refund the second one.\n"
         "3. Several at once point at a retry without an idempotency key, or a double click; look at what was deployed.",
-        tune="`window` if your customers buy the same thing twice in minutes, `grace` if your own job refunds "
-        "duplicates. Both act in the exporter. `hold` is how long the alert stands.",
+        tune="`window` if your customers buy the same thing twice in minutes, `grace` if the events that explain "
+        "a second charge come late. Both act in the exporter. `hold` is how long the alert stands.",
     ),
     cases=FINDING.cases,
 )
