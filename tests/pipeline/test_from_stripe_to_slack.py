@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -82,11 +81,9 @@ class Pipeline:
             "--web.webhook-address", f"127.0.0.1:{self.webhooks}",
             "--web.metrics-address", f"127.0.0.1:{self.metrics}",
         )  # fmt: skip
-        binary, templates = alertmanager(self.folder)
         self._spawn(
-            binary, "--config.file", str(routes), "--storage.path", str(self.folder / "am"),
+            need("alertmanager"), "--config.file", str(routes), "--storage.path", str(self.folder / "am"),
             "--web.listen-address", f"127.0.0.1:{self.alertmanager}", "--cluster.listen-address=",
-            folder=templates,
         )  # fmt: skip
         ready(f"http://127.0.0.1:{self.metrics}/-/ready")
         ready(f"http://127.0.0.1:{self.alertmanager}/-/ready")
@@ -139,9 +136,9 @@ class Pipeline:
         made = [tool, "tsdb", "create-blocks-from", "openmetrics", str(past), str(self.folder / "tsdb")]
         subprocess.run(made, check=True, capture_output=True)
 
-    def _spawn(self, *command: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
         log = self._running.enter_context((self.folder / f"{Path(command[0]).name}.log").open("ab"))
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         self._running.callback(end, process)
         return process
 
@@ -151,25 +148,6 @@ def need(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is neither on PATH nor in .tools/bin; `make tools` fetches it where it can")
     return path
-
-
-def alertmanager(folder: Path) -> tuple[str, Path | None]:
-    """Return the binary, and the folder to run it in.
-
-    Debian's looks for its templates in /usr/share alone; where it was unpacked elsewhere, a copy of it is
-    made to look in the folder it is run in.
-    """
-    binary = need("alertmanager")
-    fixed = Path("/usr/share/prometheus/alertmanager")
-    unpacked = Path(binary).resolve().parents[1] / "share" / "prometheus" / "alertmanager"
-    if fixed.exists() or not unpacked.exists():
-        return binary, None
-    path = str(fixed).encode()
-    here = b"." + b"/" * (len(path) - 1)
-    copy = folder / "alertmanager"
-    copy.write_bytes(re.sub(re.escape(path) + rb"(?!/)", here, Path(binary).read_bytes()))
-    copy.chmod(0o755)
-    return str(copy), unpacked
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
