@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bw_exporter.config.in_force import keys, shown
 from bw_exporter.config.shape import Common, RateLimitSection, TenantEntry, WatchdogSection
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.thresholds import Base, Bounded
@@ -38,8 +39,6 @@ def keys_tables() -> str:
 
 def thresholds_tables() -> str:
     """Return one table for each detector."""
-    from bw_rules.explain import keys, shown  # noqa: PLC0415 - it reads this module
-
     parts = []
     for name, model in THRESHOLDS.items():
         default = model()

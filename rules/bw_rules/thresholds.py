@@ -37,6 +37,10 @@ class Bounded:
         """Return the value; raise `problem`."""
         raise NotImplementedError
 
+    def shown(self, value: object) -> str:
+        """Return a value as tenants.yaml would have it."""
+        return str(value)
+
     @property
     def text(self) -> str:
         """The kind and its bounds, for the reference."""
@@ -66,6 +70,10 @@ class DurationBetween(Bounded):
         if seconds % durations.parse(self.step):
             raise problem(f"{value} is no multiple of {self.step}; use one")
         return seconds
+
+    def shown(self, value: object) -> str:
+        """Return seconds as a duration."""
+        return durations.render(value) if isinstance(value, int) and value else "0"
 
     @property
     def text(self) -> str:
