@@ -119,6 +119,11 @@ class Store(Protocol):
     def samples(self, tenant: str) -> dict[str, int]:
         """Return one tenant's finished lines up to the value, with their values."""
 
+    def above_zero(
+        self, families: Sequence[int], tenants: Sequence[str] | None = None
+    ) -> list[tuple[str, str, int]]:
+        """Return tenant, finished line and value of what these families count above 0, for all tenants or these."""
+
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         """Return the newest findings first."""
 

@@ -97,6 +97,17 @@ class SqliteStore:
         query = f"SELECT line, value FROM series WHERE family IN ({','.join(numbers)}) AND tenant = ?"  # noqa: S608 - integers of ours
         return dict(self._read(query, (tenant,)))
 
+    def above_zero(
+        self, families: Sequence[int], tenants: Sequence[str] | None = None
+    ) -> list[tuple[str, str, int]]:
+        listed = " IN (SELECT value FROM json_each(?))"
+        query = f"SELECT tenant, line, value FROM series WHERE family{listed} AND value > 0"  # noqa: S608 - constants
+        if tenants is not None:
+            query += f" AND tenant{listed}"
+        return self._read(
+            query, tuple(orjson.dumps(part).decode() for part in (families, tenants) if part is not None)
+        )
+
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         rows = self._read(
             "SELECT found_at, tenant, kind, details FROM findings"
