@@ -100,6 +100,8 @@ def _message(kind: str, text: str, context: dict[str, Any], path: Path, fields: 
         return f"must be {context['expected'].replace(chr(39), '')}"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"must be at most {context['le']}"
     return _WANTED.get(kind, text)
 
 

@@ -13,6 +13,9 @@ RESERVED_LABELS = frozenset(
 )
 """Labels that the rules set themselves; a tenant's own labels may not hide them."""
 
+MOST_EVENTS = 10**9
+"""The largest rate and burst; far beyond what comes, and exact where the limiter reckons in floats."""
+
 Mode = Literal["live", "test"]
 RevenueBasis = Literal["charge", "payment_intent", "invoice"]
 
@@ -57,10 +60,10 @@ class Section(BaseModel):
 class RateLimitSection(Section):
     """Validly signed events that one tenant may send."""
 
-    rate: Annotated[int, Field(ge=0)] | None = Field(
+    rate: Annotated[int, Field(ge=0, le=MOST_EVENTS)] | None = Field(
         None, description="Events per second that are let through for long; 0 means no limit.", examples=[500]
     )
-    burst: Annotated[int, Field(ge=0)] | None = Field(
+    burst: Annotated[int, Field(ge=0, le=MOST_EVENTS)] | None = Field(
         None, description="Events that may come at once before the rate holds.", examples=[5000]
     )
 

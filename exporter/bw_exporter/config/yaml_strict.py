@@ -26,6 +26,10 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _Path = tuple[str | int, ...]
 
+_DEEPEST = 100
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
+"""What PyYAML raises on `!!bool maybe`, `!!timestamp soon` and the like."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
@@ -85,6 +89,7 @@ def read(path: str) -> Document:
         raise ConfigError(path, (Problem("file", "is not UTF-8 text; save it as UTF-8"),)) from error
     loader = _LOADER(text)
     try:
+        _check_depth(text, path)
         root = loader.get_single_node()
         walk = _Walk(loader)
         value = walk.value(root, ()) if root is not None else None
@@ -95,11 +100,26 @@ def read(path: str) -> Document:
     except yaml.YAMLError:
         problem = Problem("file", "is no YAML: it holds characters YAML forbids; remove them")
         raise ConfigError(path, (problem,)) from None
-    except RecursionError:
-        raise ConfigError(path, (Problem("file", "is nested too deeply; flatten it"),)) from None
     finally:
         loader.dispose()
     return Document(path, value, root, tuple(walk.flaws))
+
+
+def _check_depth(text: str, path: str) -> None:
+    """Refuse deep nesting before nodes are made of it: libyaml's stack overflows there and ends the process."""
+    loader, depth = _LOADER(text), 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _DEEPEST:
+                problem = Problem(f"line {event.start_mark.line + 1}", "is nested too deeply; flatten it")
+                raise ConfigError(path, (problem,))
+    finally:
+        loader.dispose()
 
 
 def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] | None:
@@ -145,6 +165,9 @@ class _Walk:
             self._check_key(key, path, seen)
         if any(key.tag == _MERGE for key, _ in node.value):
             self._loader.flatten_mapping(node)
+            # Each key once: merges of merges would double it again and again.
+            named = {pair[0].value: pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)}
+            node.value = list(named.values())
         return {
             key.value: self.value(value, (*path, key.value))
             for key, value in node.value
@@ -185,7 +208,7 @@ class _Walk:
             return None
         try:
             return self._loader.construct_object(node)
-        except ValueError:
+        except _UNREADABLE:
             self._flaw(node, path, "YAML cannot read this value; put it in quotes", lost=True)
             return None
 
