@@ -7,6 +7,9 @@ import re
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(f"(?:(?P<{unit}>[0-9]{{1,12}}){unit})?" for unit in _UNITS))
 
+_LONGEST_SECONDS = 292 * 31_536_000
+"""Prometheus keeps a duration as 64-bit nanoseconds."""
+
 
 def parse(text: str) -> int:
     """Return the seconds that a Prometheus duration means.
@@ -20,7 +23,10 @@ def parse(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if not text or match is None:
         raise ValueError("write a Prometheus duration: whole numbers with y, w, d, h, m or s, as in 1h30m")
-    return sum(int(number) * _UNITS[unit] for unit, number in match.groupdict(default="0").items())
+    seconds = sum(int(number) * _UNITS[unit] for unit, number in match.groupdict(default="0").items())
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError("is longer than Prometheus reckons with; at most 292y")
+    return seconds
 
 
 def render(seconds: int) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
 
 from bw_exporter import __version__, exposition
 from bw_exporter.config import durations
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.monitoring import landing
-from bw_exporter.monitoring.basic_auth import BasicAuth
+from bw_exporter.monitoring import landing, web_pages
+from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
 from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.options import positive
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 1000
 _PROBE_SECONDS = 1.0
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+
+_log = logging.getLogger(__name__)
 
 
 class Readiness:
@@ -67,6 +71,8 @@ def private_app(
 
     @app.post("/-/reload")
     def reload() -> Response:
+        if web_pages.asks(request.headers):
+            return _text("a reload is not asked for from a web page; use curl -X POST, or SIGHUP\n", 403)
         state = request_reload()
         if state is None:
             return _text("the supervisor has not answered in time; see its log\n", 504)
@@ -85,10 +91,15 @@ def _guard(app: Flask, web_config: WebConfig) -> None:
     @app.before_request
     def authenticate() -> Response | None:
         if auth is None:
-            return None
+            return None if web_config.tls else _refuse_rebound()
         given = request.authorization
-        if given and given.type == "basic" and auth.accepts(given.username or "", given.password or ""):
-            return None
+        try:
+            if given and given.type == "basic" and auth.accepts(given.username or "", given.password or ""):
+                return None
+        except BusyError:
+            answer = _text("too many passwords to check; try again\n", 429)
+            answer.headers["Retry-After"] = "1"
+            return answer
         answer = _text("name and password, please\n", 401)
         answer.headers["WWW-Authenticate"] = 'Basic realm="BillingWatch"'
         return answer
@@ -103,9 +114,28 @@ def _guard(app: Flask, web_config: WebConfig) -> None:
     def unavailable(error: StoreUnavailableError) -> Response:
         return _text(f"{error}\n", 503)
 
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        _log.error("a request to the private listener failed", exc_info=error)
+        return _text("failed; the log names the place\n", 500)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        return _text(f"{error.name.lower()}\n", error.code or 400)
+
     @app.errorhandler(404)
     def not_found(_error: Exception) -> Response:
         return _text("nothing here; / says what there is\n", 404)
+
+
+def _refuse_rebound() -> Response | None:
+    """Without TLS and passwords, a name that a stranger may have pointed at loopback is all that tells."""
+    if not web_pages.may_be_rebound(request.headers.get("Host", ""), request.environ["SERVER_NAME"]):
+        return None
+    way_out = (
+        "ask for localhost or an address, have a proxy send one as Host, or set basic_auth_users in web.yml"
+    )
+    return _text(f"a listener on loopback does not answer to this name: {way_out}\n", 421)
 
 
 def _for_machines(

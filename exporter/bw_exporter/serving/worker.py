@@ -131,6 +131,8 @@ class PublicWorker(Worker):
                     refusals.flush(store)
                 except StoreUnavailableError as error:
                     logger.warning("refusals are not stored yet", extra={"reason": str(error)})
+                except Exception:
+                    logger.exception("refusals are not stored yet")  # and the next turn must come
 
         self.spawn_thread("refusals", flush)
         return web.public_app(self.context.config, store, refusals, self.context.limiter)
