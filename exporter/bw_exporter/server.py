@@ -22,6 +22,7 @@ from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.listening import Address, bind, shown
+from bw_exporter.serving.private_memory import keep_memory_private
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
 from bw_exporter.store import open_store
 
@@ -60,6 +61,7 @@ def serve(options: ServeOptions, tenants: Tenants) -> None:
     Raises StoreUnusableError, StoreUnavailableError or ListenError before anything is served.
     """
     attempted = time.monotonic()
+    keep_memory_private()
     _allow_many_connections()
     _register(options.storage_url, tenants)
     state = ConfigState(
