@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit
+from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, NoTurn
 
 Works = Sequence[Callable[[Any], Any]]
 Outcomes = list[tuple[Any, BaseException | None]]
@@ -30,6 +30,30 @@ def outcomes(works: Works) -> Outcomes:
         except Exception as error:  # noqa: BLE001 - the work's own
             given.append((None, error))
     return given
+
+
+class HookedTurn(NoTurn):
+    """A turn that does something before it is had."""
+
+    def __init__(self, hook: Callable[[], object]) -> None:
+        self.hook = hook
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        self.hook()
+        return super().acquire(wait=wait)
+
+
+class LockTurn:
+    """A turn that another process could hold."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        return self.lock.acquire(blocking=wait)
+
+    def release(self) -> None:
+        self.lock.release()
 
 
 class Gate:
@@ -150,16 +174,10 @@ def test_a_commit_that_fails_fails_for_all_of_its_group_and_for_no_other(error: 
 
 
 def test_who_comes_while_the_turn_is_awaited_is_in_the_group() -> None:
-    turn, gate = threading.Lock(), Gate()
-
-    @contextmanager
-    def taken() -> Iterator[None]:
-        with turn:
-            yield
-
-    group = GroupCommit(gate, SOON, taken)
+    turn, gate = LockTurn(), Gate()
+    group = GroupCommit(gate, SOON, turn)
     with ThreadPoolExecutor(6) as pool:
-        with turn:
+        with turn.lock:
             results = [pool.submit(group.run, lambda _, n=n: n) for n in range(6)]  # type: ignore[misc]
             queued(group, 6)
         gate.open.release(2)
@@ -171,19 +189,54 @@ def test_a_turn_that_cannot_be_taken_fails_for_those_who_wait_and_for_no_other()
     broken = threading.Event()
     broken.set()
 
-    @contextmanager
-    def taken() -> Iterator[None]:
+    def lock() -> None:
         if broken.is_set():
             raise OSError("no lock")
-        yield
 
-    group = GroupCommit(outcomes, SOON, taken)
+    group = GroupCommit(outcomes, SOON, HookedTurn(lock))
     with ThreadPoolExecutor(4) as pool:
         for result in [pool.submit(group.run, lambda _: "never") for _ in range(20)]:
             with pytest.raises(OSError, match="no lock"):
                 result.result(SOON)
+        with pytest.raises(OSError, match="no lock"):
+            group.try_run(lambda: "never")
         broken.clear()
         assert group.run(lambda _: "after") == "after"
+
+
+def test_a_try_is_refused_at_once_while_anybody_else_commits_and_runs_where_nobody_does() -> None:
+    turn, gate = LockTurn(), Gate()
+    group = GroupCommit(gate, SOON, turn)
+    with turn.lock:
+        assert group.try_run(lambda: "never") is None, "another process has the turn"
+    assert group.try_run(lambda: "mine") == "mine"
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(group.run, lambda _: "other")
+        assert gate.entered.acquire(timeout=SOON)
+        assert group.try_run(lambda: "never") is None, "another thread commits"
+        gate.open.release()
+        assert other.result(SOON) == "other"
+    assert group.try_run(lambda: "mine") == "mine"
+    assert not turn.lock.locked()
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailableError("away")])
+def test_who_comes_while_a_try_runs_is_committed_after_it(error: Exception | None) -> None:
+    group = GroupCommit(outcomes, SOON)
+    with ThreadPoolExecutor(3) as pool:
+        results: list[Future[int]] = []
+
+        def slow() -> str:
+            results.extend(pool.submit(group.run, lambda _, n=n: n) for n in range(3))  # type: ignore[misc]
+            queued(group, 3)
+            if error:
+                raise error
+            return "mine"
+
+        with pytest.raises(StoreUnavailableError) if error else nullcontext():
+            assert group.try_run(slow) == "mine"
+        assert [result.result(SOON) for result in results] == [0, 1, 2]
+    assert not group._led
 
 
 def test_an_outcome_is_never_missing_unseen() -> None:
@@ -205,13 +258,11 @@ def test_no_ticket_is_lost_and_nobody_hangs(patience: float) -> None:  # noqa: C
             time.sleep(patience * 2 * chance.random())
         return outcomes(works)
 
-    @contextmanager
-    def turn() -> Iterator[None]:
+    def slow() -> None:
         if patience < SOON and chance.random() < 0.1:
             time.sleep(patience * 2)
-        yield
 
-    group = GroupCommit(commit, patience, turn)
+    group = GroupCommit(commit, patience, HookedTurn(slow))
 
     def work(number: int) -> Callable[[Any], int]:
         def counted(_: object) -> int:
@@ -224,6 +275,9 @@ def test_no_ticket_is_lost_and_nobody_hangs(patience: float) -> None:  # noqa: C
 
     def one(number: int) -> str:
         try:
+            if number % 5 == 0:
+                [(_, error)] = group.try_run(lambda: commit([work(number)])) or [(None, None)]
+                return "own error" if error else "tried"
             return "ok" if group.run(work(number)) == number else "another's"
         except KeyError as error:
             return "own error" if error.args == (number,) else "another's"

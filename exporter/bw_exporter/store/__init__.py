@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bw_exporter.errors import StoreUnusableError
-from bw_exporter.store.protocol import Finding, Pending, Store, Transaction
+from bw_exporter.store.protocol import Finding, Outcome, Pending, PromptStore, Store, Transaction
 from bw_exporter.store.sqlite import SqliteStore
 
-__all__ = ["Finding", "Pending", "Store", "Transaction", "open_store"]
+__all__ = ["Finding", "Outcome", "Pending", "PromptStore", "Store", "Transaction", "open_store"]
 
 _SQLITE = "sqlite:///"
 

@@ -15,14 +15,26 @@ class FileLock:
         """Open or create `path`; raises OSError."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Take the lock, one thread of a process at a time; False where another process has it and `wait` is off."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock; one thread of a process at a time."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        """Hold the lock."""
+        self.acquire()
         try:
             yield
         finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self.release()
 
     def close(self) -> None:
         """Let go of the file; once is enough."""

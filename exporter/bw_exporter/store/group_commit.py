@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from bw_exporter.errors import StoreUnavailableError
+
+T = TypeVar("T")
 
 LARGEST_GROUP = 128
 """Requests in one commit at most, so that no request waits for an endless group."""
@@ -33,6 +34,27 @@ class _Ticket:
         self.error: BaseException | None = None
 
 
+class Turn(Protocol):
+    """What has to be had for a commit, beside the leadership among the threads of this process."""
+
+    def acquire(self, *, wait: bool = True) -> bool:
+        """Take the turn; False where it cannot be had without waiting and `wait` is off."""
+
+    def release(self) -> None:
+        """Let the next one have it."""
+
+
+class NoTurn:
+    """For one process alone."""
+
+    def acquire(self, *, wait: bool = True) -> bool:  # noqa: ARG002 - see Turn
+        """Return at once."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+
 class GroupCommit:
     """Gathers the work of many threads into few transactions.
 
@@ -44,7 +66,7 @@ class GroupCommit:
         self,
         commit: Callable[[Sequence[Callable[[Any], Any]]], Sequence[tuple[Any, BaseException | None]]],
         patience_seconds: float,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        turn: Turn | None = None,
     ) -> None:
         """`patience_seconds`: how long a thread waits for its group before it gives up.
 
@@ -53,7 +75,7 @@ class GroupCommit:
         """
         self._commit = commit
         self._patience_seconds = patience_seconds
-        self._turn = turn
+        self._turn = turn or NoTurn()
         self._mutex = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._led = False
@@ -79,6 +101,22 @@ class GroupCommit:
             raise RuntimeError("a group was committed without an outcome for this work")
         return ticket.result
 
+    def try_run(self, commit: Callable[[], T]) -> T | None:
+        """Return what `commit` returns if nobody else commits now, in this process or another; else None, at once."""
+        with self._mutex:
+            if self._led:
+                return None
+            self._led = True
+        try:
+            if not self._turn.acquire(wait=False):
+                return None
+            try:
+                return commit()
+            finally:
+                self._turn.release()
+        finally:
+            self._hand_on()
+
     def _give_up(self, ticket: _Ticket) -> bool:
         """Leave the queue; True where leadership came at the same moment and has to be taken."""
         with self._mutex:
@@ -95,9 +133,12 @@ class GroupCommit:
     def _lead(self) -> None:
         group: list[_Ticket] = []
         try:
-            with self._turn():
+            self._turn.acquire()
+            try:
                 group = self._gathered()
                 outcomes = self._commit([ticket.work for ticket in group])
+            finally:
+                self._turn.release()
             for ticket, (result, error) in zip(group, outcomes, strict=True):
                 ticket.result, ticket.error, ticket.done = result, error, True
         except BaseException as error:  # noqa: BLE001 - every waiting thread raises it
@@ -105,15 +146,18 @@ class GroupCommit:
             for ticket in group:
                 ticket.error = error
         finally:
-            with self._mutex:
-                if self._waiting:
-                    self._waiting[0].leads = True
-                    self._waiting[0].wake.release()
-                else:
-                    self._led = False
+            self._hand_on()
             for ticket in group:
                 if not ticket.leads:
                     ticket.wake.release()
+
+    def _hand_on(self) -> None:
+        with self._mutex:
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].wake.release()
+            else:
+                self._led = False
 
     def _gathered(self) -> list[_Ticket]:
         with self._mutex:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from bw_exporter.series import Change
 
@@ -95,6 +95,10 @@ class Transaction(Protocol):
         """Return a 64-bit MAC of the parts under a key of the store's own: payers are remembered as nothing else."""
 
 
+Outcome = tuple[Any, BaseException | None]
+"""What a work returned, and None; or None, and what it raised."""
+
+
 class Store(Protocol):
     """A durable store of counts and memory, shared by all processes that opened the same URL.
 
@@ -150,3 +154,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of the database."""
+
+
+@runtime_checkable
+class PromptStore(Store, Protocol):
+    """A store whose transactions are so short that an event loop may run them itself."""
+
+    def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:
+        """Run works in one durable transaction if its turn can be had at once; None where it cannot.
+
+        Never waits for another thread or process. An outcome each, in order: a work that raises spoils none
+        but itself. Raises StoreUnavailableError when the store cannot commit.
+        """

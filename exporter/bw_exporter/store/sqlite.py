@@ -17,9 +17,9 @@ from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.series import Change
 from bw_exporter.store.file_lock import FileLock
 from bw_exporter.store.group_commit import GroupCommit
-from bw_exporter.store.protocol import Finding, Transaction
+from bw_exporter.store.protocol import Finding, Outcome, Transaction
 from bw_exporter.store.schema import LATEST
-from bw_exporter.store.sqlite_connection import connect, prepare
+from bw_exporter.store.sqlite_connection import begin, connect, is_busy, prepare
 from bw_exporter.store.sqlite_transaction import SqliteTransaction
 from bw_exporter.store.sqlite_upkeep import MarkRow, in_steps, noted_probe, pruned, registered, without
 
@@ -38,6 +38,10 @@ _FAULTS_OF_THE_WORK = (
     sqlite3.InterfaceError,
 )
 """What SQLite says of a value or a statement; anything else it says of the file."""
+
+
+class _StoreLockedError(StoreUnavailableError):
+    """A stranger holds the database."""
 
 
 class SqliteStore:
@@ -71,11 +75,17 @@ class SqliteStore:
             ) from error
         self._connection: sqlite3.Connection | None = None
         self._walked: tuple[Any, ...] = _BEFORE_ALL
-        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock.held)
+        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock)
 
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
         result: T = self._group.run(work, patient=patient)
         return result
+
+    def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:
+        try:
+            return self._group.try_run(lambda: self._commit(works, wait=False))
+        except _StoreLockedError:
+            return None
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
@@ -169,30 +179,30 @@ class SqliteStore:
 
         return self.write(work)
 
-    def _commit(self, works: Sequence[Callable[[Any], Any]]) -> list[tuple[Any, BaseException | None]]:
+    def _commit(self, works: Sequence[Callable[[Any], Any]], *, wait: bool = True) -> list[Outcome]:
         """Commit the works together; if one raises, each alone, so that it spoils none but itself. Under the lock."""
         try:
-            with self._transaction() as tx:
+            with self._transaction(wait=wait) as tx:
                 return [(work(tx), None) for work in works]
         except StoreUnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
+        except Exception as error:  # noqa: BLE001 - handed to whose work it is
             if len(works) == 1:
                 return [(None, error)]
-        return [outcome for work in works for outcome in self._alone(work)]
+        return [self._alone(work) for work in works]
 
-    def _alone(self, work: Callable[[Any], Any]) -> list[tuple[Any, BaseException | None]]:
+    def _alone(self, work: Callable[[Any], Any]) -> Outcome:
         try:
-            with self._transaction() as tx:
-                return [(work(tx), None)]
-        except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
-            return [(None, error)]
+            with self._transaction(wait=True) as tx:
+                return work(tx), None
+        except Exception as error:  # noqa: BLE001 - handed to whose work it is
+            return None, error
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[SqliteTransaction]:
+    def _transaction(self, *, wait: bool) -> Iterator[SqliteTransaction]:
         try:
             connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
+            begin(connection, wait=wait)
             tx = SqliteTransaction(connection, self._payer_key)
             yield tx
             tx.flush()
@@ -200,7 +210,8 @@ class SqliteStore:
         except BaseException as error:
             self._abandon()  # which rolls back
             if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_THE_WORK):
-                raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
+                kind = _StoreLockedError if is_busy(error) else StoreUnavailableError
+                raise kind(f"the store {self._path} cannot commit: {error}") from error
             raise
 
     def _open(self) -> sqlite3.Connection:
@@ -211,7 +222,7 @@ class SqliteStore:
             self._abandon()
             raise
         if self._connection is None:
-            self._connection = connect(self._path)
+            self._connection = connect(self._path, busy_seconds=0.0)
         return self._connection
 
     def _check_file(self) -> None:
