@@ -37,7 +37,7 @@ PAST = {
     "tenant:billing_charge_attempts:max": 4000,
     "tenant:billing_disputes:max": 5,
     "tenant:billing_duplicate_charges:max": 0,
-    "tenant:billing_invoice_checks:max": 0,
+    "tenant:billing_invoice_mismatches:max": 0,
     "tenant:billing_webhook_lag_seconds_late30s:max": 0,
     "tenant:billing_events:max": 5005,
     "tenant:billingwatch_webhook_refused:max": 0,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_rules import watchdog
+from bw_rules import history, watchdog
 from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import Profile, profiles
-from bw_rules.promql import Recording, Scope
+from bw_rules.promql import Recording, Scope, tenants_matcher
 from bw_rules.rule import Alert, Group
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from bw_exporter.tenants import Tenants
     from bw_rules.detector import Detector
 
@@ -30,30 +32,80 @@ class Settings:
     dashboard_base: str = DASHBOARD_BASE
 
 
-def groups(tenants: Tenants, settings: Settings) -> tuple[Group, ...]:
-    """Return every group, detectors by name and the watchdog last; the same input gives the same output."""
-    reach = max(detector.reach(tenants.default_detectors[name]) for name, detector in DETECTORS.items())
-    return (
-        *(_group(name, detector, tenants, settings) for name, detector in DETECTORS.items()),
-        watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, reach),
-    )
+def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> tuple[Group, ...]:
+    """Return every group, detectors by name and the watchdog last; the same input gives the same output.
+
+    `at_most` is how many rules a group may hold, where there is such a limit; what does not fit is split.
+    """
+    found = [
+        group
+        for name, detector in DETECTORS.items()
+        for group in _groups(name, detector, tenants, settings, at_most)
+    ]
+    return (*found, *_split(watchdog_group(settings, history.reaches(tenants)), at_most))
+
+
+def watchdog_group(settings: Settings, reaches: Iterable[history.Reach]) -> Group:
+    """Return the watchdog's own group."""
+    of_tenants = [history.missing(settings.job, reach) for reach in reaches]
+    return watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, of_tenants)
 
 
 def detector_of(group: str) -> str:
     """Return the detector (or `watchdog`) that a group belongs to."""
-    return group.partition(".")[2]
+    return group.split(".")[1]
 
 
-def _group(name: str, detector: Detector, tenants: Tenants, settings: Settings) -> Group:
-    found = profiles(tenants, name)
-    everyone = Scope(settings.job)
-    recordings: dict[str, Recording] = {}
+def _groups(
+    name: str, detector: Detector, tenants: Tenants, settings: Settings, at_most: int | None
+) -> Iterator[Group]:
+    """Yield the detector's group, or several where one would be too large.
+
+    Each of several holds all that is recorded of its own tenants. Were alerts to read what another group records,
+    they would see one counter of this minute beside another of the last.
+    """
+    parts = _parts(detector, profiles(tenants, name), at_most)
+    for number, part in enumerate(parts):
+        here = sorted(tenant for profile in part for tenant in profile.tenants)
+        later = sorted(tenant for other in parts[1:] for profile in other for tenant in profile.tenants)
+        matcher = tenants_matcher(here) if number else tenants_matcher(later, negative=True)
+        recordings = _recordings(detector, part, Scope(settings.job, matcher))
+        if number:
+            # What is recorded of no tenant at all is recorded once, in the first group.
+            of_all = set(_recordings(detector, part, Scope(settings.job)))
+            recordings = [one for one in recordings if one not in of_all]
+        levels = (_threshold(detector, profile, settings.job) for profile in part)
+        alerts = (alert(name, detector, profile, settings) for profile in part)
+        title = f"billingwatch.{name}" + (f".{number + 1}" if number else "")
+        yield Group(title, (*recordings, *levels, *alerts))
+
+
+def _parts(detector: Detector, found: Sequence[Profile], at_most: int | None) -> list[list[Profile]]:
+    """Return the profiles as they share groups: all together, or as many as fit."""
+    parts: list[list[Profile]] = [[]]
     for profile in found:
-        for recording in detector.recordings(profile.settings, everyone):
-            recordings.setdefault(recording.name, recording)
-    levels = (_threshold(detector, profile, settings.job) for profile in found)
-    alerts = (alert(name, detector, profile, settings) for profile in found)
-    return Group(f"billingwatch.{name}", (*recordings.values(), *levels, *alerts))
+        together = [*parts[-1], profile]
+        rules = len(_recordings(detector, together, Scope(""))) + 2 * len(together)
+        if parts[-1] and at_most and rules > at_most:
+            parts.append([profile])
+        else:
+            parts[-1] = together
+    return parts
+
+
+def _recordings(detector: Detector, part: Iterable[Profile], scope: Scope) -> list[Recording]:
+    made: dict[str, Recording] = {}
+    for profile in part:
+        for recording in detector.recordings(profile.settings, scope):
+            made.setdefault(recording.name, recording)
+    return list(made.values())
+
+
+def _split(group: Group, at_most: int | None) -> Iterator[Group]:
+    """Split the watchdog's group: each alert in it reads one recording or none, so that a minute's lag is all."""
+    size = at_most or len(group.rules)
+    for number, start in enumerate(range(0, len(group.rules), size)):
+        yield Group(group.name + (f".{number + 1}" if number else ""), group.rules[start : start + size])
 
 
 def _threshold(detector: Detector, profile: Profile, job: str) -> Recording:

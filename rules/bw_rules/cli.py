@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bw_exporter import __version__, tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
-from bw_rules import build
+from bw_rules import build, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bw_exporter.tenants import Tenants
 
+_NAMED = 10
 FORMATS = ("prometheus", "operator", "mimir")
 
 
@@ -64,12 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--label", action="append", default=[], type=_label, metavar="K=V", help="on the PrometheusRule"
     )
-    output = argparse.ArgumentParser(add_help=False)
-    output.add_argument("--output", metavar="FILE", help="instead of standard output")
+    written = argparse.ArgumentParser(add_help=False)
+    written.add_argument("--output", metavar="FILE", help="instead of standard output")
 
-    one = commands.add_parser("render", parents=[config, made, output], help="write the rule file")
+    one = commands.add_parser("render", parents=[config, made, written], help="write the rule file")
     one.set_defaults(run=_render)
-    one = commands.add_parser("alertmanager", parents=[config, output], help="write alertmanager.yml")
+    one = commands.add_parser("alertmanager", parents=[config, written], help="write alertmanager.yml")
     one.add_argument("--base", metavar="FILE", help="an alertmanager.yml to merge into")
     one.add_argument(
         "--alertmanager-version", type=_version, default=(0, 25), metavar="0.25", help="default: 0.25"
@@ -97,19 +98,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _render(args: argparse.Namespace) -> int:
-    return _write(_rendered(args, _load(args)), args.output)
+    output.write(_rendered(args, _load(args)), args.output)
+    return 0
 
 
 def _rendered(args: argparse.Namespace, found: Tenants) -> str:
+    if args.format == "mimir":
+        from bw_rules.render import mimir  # noqa: PLC0415 - one format is used at a time
+
+        groups = build.groups(found, _settings(args), mimir.RULES_PER_GROUP)
+        return mimir.render(groups, args.config, args.namespace or args.name)
     groups = build.groups(found, _settings(args))
     if args.format == "operator":
         from bw_rules.render import operator  # noqa: PLC0415 - one format is used at a time
 
         return operator.render(groups, args.config, args.name, args.namespace, dict(args.label))
-    if args.format == "mimir":
-        from bw_rules.render import mimir  # noqa: PLC0415 - one format is used at a time
-
-        return mimir.render(groups, args.config, args.namespace or args.name)
     from bw_rules.render import prometheus  # noqa: PLC0415 - one format is used at a time
 
     return prometheus.render(groups, args.config)
@@ -118,12 +121,14 @@ def _rendered(args: argparse.Namespace, found: Tenants) -> str:
 def _alertmanager(args: argparse.Namespace) -> int:
     from bw_rules.render import alertmanager, merge  # noqa: PLC0415 - this command alone
 
-    ours = alertmanager.routing(_load(args), args.alertmanager_version)
+    given = merge.global_keys(args.base) if args.base else frozenset()
+    ours = alertmanager.routing(_load(args), args.alertmanager_version, given)
     merged = merge.merge(args.base, ours, args.config) if args.base else None
     text = merged or alertmanager.render(ours, args.config)
     for remark in ours.remarks:
         print(f"{args.config}: {remark}", file=sys.stderr)
-    return _write(text, args.output)
+    output.write(text, args.output)
+    return 0
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -179,12 +184,20 @@ def _explain(args: argparse.Namespace) -> int:
             + nearest(args.detector, DETECTORS, f"use {', '.join(DETECTORS)}")
         )
     if args.tenant is not None and args.tenant not in found.by_id:
-        raise BillingWatchError(
-            f"{args.config} has no tenant {args.tenant}; "
-            + nearest(args.tenant, found.by_id, "see its tenants:")
-        )
+        raise BillingWatchError(f"{args.config} has no tenant {args.tenant}; {_ways_out(args.tenant, found)}")
     print("\n".join(explain.explanation(found, args.detector, args.tenant, _settings(args))))
     return 0
+
+
+def _ways_out(name: str, found: Tenants) -> str:
+    """Return what to ask for instead of a tenant that is not there; a file may have thousands."""
+    close = difflib.get_close_matches(name, list(found.by_id), n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    some = list(found.by_id)[:_NAMED]
+    more = len(found.all) - len(some)
+    rest = f" and {more:,} more" if more else ""
+    return f"it has {', '.join(some)}{rest}; without --tenant the defaults are explained"
 
 
 def _load(args: argparse.Namespace) -> Tenants:
@@ -193,19 +206,6 @@ def _load(args: argparse.Namespace) -> Tenants:
 
 def _settings(args: argparse.Namespace) -> build.Settings:
     return build.Settings(args.job, args.runbook_base, args.dashboard_base)
-
-
-def _write(text: str, output: str | None) -> int:
-    if output is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BillingWatchError(
-            f"{output}: cannot be written ({error.strerror}); give another --output"
-        ) from error
-    return 0
 
 
 def _label(text: str) -> tuple[str, str]:

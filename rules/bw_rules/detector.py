@@ -45,14 +45,27 @@ class Detector:
     component: str = "billing"
 
 
-def asked(query: str, *labels: str, form: str = "%.0f") -> str:
+VALUE = '{{ $value | printf "%.0f" }}'
+"""The alert's value as a whole number; by itself a million would read 1e+06."""
+
+
+def asked(query: str, *labels: str, form: str = '"%.0f"') -> str:
     """Return a template that prints the first value of a query, or `unknown` where it has none.
 
-    `query` holds one %s for each of `labels`.
+    `query` holds one %s for each of `labels`; `form` is a template's text or variable for printf.
     """
     names = " ".join(f"$labels.{label}" for label in labels)
     text = query.replace('"', '\\"')
     return (
-        f'{{{{ with printf "{text}" {names} | query }}}}{{{{ . | first | value | printf "{form}" }}}}'
+        f'{{{{ with printf "{text}" {names} | query }}}}{{{{ . | first | value | printf {form} }}}}'
         "{{ else }}unknown{{ end }}"
     )
+
+
+MONEY = (
+    '{{ $money := "%.2f" }}'
+    "{{ range printf \"max(billing_currency_minor_units{currency='%s'})\" $labels.currency | query }}"
+    '{{ if eq (value .) 1.0 }}{{ $money = "%.0f" }}{{ else if eq (value .) 1000.0 }}{{ $money = "%.3f" }}{{ end }}'
+    "{{ end }}"
+)
+"""Sets `$money` to the form in which the alert's currency is written: as many decimals as it has minor units."""

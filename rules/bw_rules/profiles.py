@@ -10,10 +10,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_rules.promql import Scope, quoted
+from bw_rules.promql import Scope, tenants_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from bw_exporter.tenants import Tenants
     from bw_rules.thresholds import Base
@@ -57,12 +57,14 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
     result = []
     if default.enabled:
         labels = tuple(sorted(tenants.default_labels.items()))
-        result.append(Profile(DEFAULT, default, labels, _matcher(others, negative=True), tuple(covered)))
+        result.append(
+            Profile(DEFAULT, default, labels, tenants_matcher(others, negative=True), tuple(covered))
+        )
     for name, ids in sorted(groups.items()):
         settings, labels_of = found[name]
         if settings.enabled:
             labels = tuple(sorted(labels_of.items()))
-            result.append(Profile(name, settings, labels, _matcher(ids, negative=False), tuple(ids)))
+            result.append(Profile(name, settings, labels, tenants_matcher(ids), tuple(ids)))
     return tuple(result)
 
 
@@ -80,11 +82,3 @@ class _Shared:
             digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
             self._names[key] = f"override-{digest[:12]}"
         return self._names[key]
-
-
-def _matcher(ids: Iterable[str], *, negative: bool) -> str:
-    ids = list(ids)
-    if not ids:
-        return ""
-    sign = ("!=" if negative else "=") if len(ids) == 1 else ("!~" if negative else "=~")
-    return f"tenant{sign}{quoted('|'.join(ids))}"

@@ -15,6 +15,7 @@ from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
 HOUR = 3600
@@ -30,7 +31,12 @@ class Scope:
 
     def raw(self, name: str, *matchers: str) -> str:
         """Return the selector of an exported series."""
-        return f"{name}{{{','.join(part for part in (f'job={quoted(self.job)}', self.tenants, *matchers) if part)}}}"
+        return f"{name}{{{','.join((self.matchers, *matchers))}}}"
+
+    @property
+    def matchers(self) -> str:
+        """Matchers of exported series: the job's, and the tenants' where there is one."""
+        return ",".join(part for part in (f"job={quoted(self.job)}", self.tenants) if part)
 
     def recorded(self, name: str) -> str:
         """Return the selector of a recorded series."""
@@ -68,7 +74,7 @@ class Recording:
 class Counter:
     """A durable counter as the rules see it: one series per `by`, the highest of all replicas.
 
-    `latest` is its PromQL with `$job` for the job's matcher. `bridge` is how long a gap in the scrapes may be
+    `latest` is its PromQL with `$job` for the scope's matchers. `bridge` is how long a gap in the scrapes may be
     (seconds). With `young_from_zero` a tenant younger than a window had 0 at its start; without it a past
     nobody knows gives no result, so that revenue is never compared with an invented zero.
     """
@@ -96,12 +102,12 @@ class Counter:
 
     def recording(self, scope: Scope) -> Recording:
         """Return the rule that records the counter itself, for all thresholds."""
-        return Recording(self.max_name, self.latest.replace("$job", f"job={quoted(scope.job)}"))
+        return Recording(self.max_name, self.latest.replace("$job", scope.matchers))
 
     def delta(self, scope: Scope, window: int, offset: int = 0) -> Recording:
         """Return the rule that records how much came in (now - offset - window, now - offset]."""
         start = self._at(scope, offset + window)
-        end = self._at(scope, offset) if offset else self.max_name
+        end = self._at(scope, offset) if offset else scope.recorded(self.max_name)
         on = ", ".join(self.by)
         difference = f"{end}\n- on ({on})\n{start}"
         if self.young_from_zero and offset:
@@ -112,11 +118,12 @@ class Counter:
         return Recording(self.delta_name(window, offset), difference)
 
     def _at(self, scope: Scope, ago: int) -> str:
-        past = f"last_over_time({self.max_name}[{duration(self.bridge)}] offset {duration(ago)})"
+        recorded = scope.recorded(self.max_name)
+        past = f"last_over_time({recorded}[{duration(self.bridge)}] offset {duration(ago)})"
         if not self.young_from_zero:
             return past
         young = f"{created(scope.everyone)} > time() - {ago}"
-        return f"(\n  {past}\n  or on (tenant)\n  (0 * {self.max_name} and on (tenant) ({young}))\n)"
+        return f"(\n  {past}\n  or on (tenant)\n  (0 * {recorded} and on (tenant) ({young}))\n)"
 
 
 def counter(
@@ -140,6 +147,15 @@ def counter(
     if summed:
         latest = f"sum by ({grouped}) (max by ({grouped}, {summed}) ({selector}))"
     return Counter(name or family.name.removesuffix("_total"), latest, by, bridge, young_from_zero)
+
+
+def tenants_matcher(ids: Iterable[str], *, negative: bool = False) -> str:
+    """Return the matcher of these tenants, or of all others; empty for no tenants."""
+    ids = list(ids)
+    if not ids:
+        return ""
+    sign = ("!=" if negative else "=") if len(ids) == 1 else ("!~" if negative else "=~")
+    return f"tenant{sign}{quoted('|'.join(ids))}"
 
 
 def created(scope: Scope) -> str:

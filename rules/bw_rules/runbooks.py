@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_rules import watchdog
+from bw_rules import history, watchdog
 from bw_rules.build import JOB
 from bw_rules.detectors import DETECTORS
-from bw_rules.promql import DAY
 
 if TYPE_CHECKING:
     from bw_rules.detector import Runbook
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 def pages() -> dict[str, str]:
     """Return every runbook by its file's name."""
     found = {one.alert: (one.summary, one.runbook) for one in DETECTORS.values()}
-    found |= {one.name: (one.summary, one.runbook) for one in watchdog.alerts(JOB, 8 * DAY)}
+    about_itself = (*watchdog.alerts(JOB), history.missing(JOB, history.USUAL))
+    found |= {one.name: (one.summary, one.runbook) for one in about_itself}
     return {f"{alert}.md": runbook(alert, *parts) for alert, parts in found.items()}
 
 

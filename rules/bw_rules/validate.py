@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from bw_exporter import catalog
 from bw_exporter.config import yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_rules import tools
+from bw_rules.render.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +53,28 @@ def check(path: str) -> tuple[list[str], list[str]]:
     promtool = tools.find("promtool")
     if promtool is None:
         remarks.append("promtool is not on PATH: its own checks were left out")
-    elif isinstance(document, dict) and set(document) == {"groups"}:
-        code, said = tools.run(promtool, "check", "rules", "--lint-fatal", path)
-        problems += [f"{path}: promtool: {line}" for line in said.splitlines() if code and line.strip()]
+    else:
+        problems += [f"{path}: promtool: {line}" for line in _checked(promtool, path, document, groups)]
     return problems, remarks
+
+
+def _checked(promtool: str, path: str, document: object, groups: list[dict[str, Any]]) -> list[str]:
+    """Return what promtool has to say; of a PrometheusRule or a Mimir namespace, about its groups as a rule file."""
+    if isinstance(document, dict) and set(document) == {"groups"}:
+        code, said = tools.run(promtool, "check", "rules", "--lint-fatal", path)
+        return _lines(said) if code else []
+    # Groups split for Mimir record the same names, each of tenants of its own, which promtool takes for duplicates.
+    mimir = isinstance(document, dict) and "namespace" in document
+    with tempfile.TemporaryDirectory(prefix="bw-rules-") as folder:
+        file = Path(folder) / "rules.yml"
+        file.write_text(dump({"groups": groups}, PurePath(path).name), encoding="utf-8")
+        lint = "--lint=none" if mimir else "--lint-fatal"
+        code, said = tools.run(promtool, "check", "rules", lint, str(file))
+    return _lines(said.replace(str(file), "its groups")) if code else []
+
+
+def _lines(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line.strip()]
 
 
 def _read_by(parse: Any, expr: str) -> set[str]:  # noqa: ANN401 - an optional package without types

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
-from bw_rules.detector import Runbook
-from bw_rules.promql import DAY, HOUR, Scope, counter, created, quoted
+from bw_rules.detector import VALUE, Runbook
+from bw_rules.promql import DAY, Scope, counter, quoted
 from bw_rules.rule import Alert, Group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME = "watchdog"
 _MINUTE = 60
@@ -42,16 +46,17 @@ class WatchdogAlert:
     labels: tuple[str, ...] = ()
     for_: int = 0
     keep_firing_for: int = 0
+    profile: str = "default"
 
 
-def group(job: str, runbook_base: str, dashboard_base: str, reach: int) -> Group:
-    """Return the watchdog's group; `reach` is how far back (seconds) the detectors look."""
+def group(job: str, runbook_base: str, dashboard_base: str, of_tenants: Iterable[WatchdogAlert]) -> Group:
+    """Return the watchdog's group; `of_tenants` are alerts that depend on what tenants have chosen."""
     scope = Scope(job)
     recordings = (
         *(one.recording(scope) for one in _COUNTERS),
         *(one.delta(scope, _WINDOW) for one in (REFUSED, ACCEPTED, STORE_ERRORS)),
     )
-    found = tuple(_rule(one, runbook_base, dashboard_base) for one in alerts(job, reach))
+    found = tuple(_rule(one, runbook_base, dashboard_base) for one in (*alerts(job), *of_tenants))
     return Group(f"billingwatch.{NAME}", (*recordings, *found))
 
 
@@ -60,7 +65,7 @@ def _rule(one: WatchdogAlert, runbook_base: str, dashboard_base: str) -> Alert:
     return Alert(
         one.name,
         one.expr,
-        (("severity", one.severity), ("detector", NAME), ("threshold_profile", "default")),
+        (("severity", one.severity), ("detector", NAME), ("threshold_profile", one.profile)),
         (
             ("summary", one.summary),
             ("description", one.description),
@@ -72,13 +77,12 @@ def _rule(one: WatchdogAlert, runbook_base: str, dashboard_base: str) -> Alert:
     )
 
 
-def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
+def alerts(job: str) -> tuple[WatchdogAlert, ...]:
     """Return the watchdog's alerts in the order of their rules."""
     scope = Scope(job)
     up = f"up{{job={quoted(job)}}}"
     refused, accepted = REFUSED.delta_name(_WINDOW), ACCEPTED.delta_name(_WINDOW)
     errors, events = STORE_ERRORS.delta_name(_WINDOW), EVENTS.max_name
-    past = duration(reach + HOUR)
     return (
         WatchdogAlert(
             "BillingExporterDown",
@@ -115,7 +119,7 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingWebhookRefused",
             "warning",
             "More webhook requests are refused than accepted.",
-            f"{{{{ $value }}}} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more "
+            f"{VALUE} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more "
             "than were accepted. The exporter's landing page says why.",
             f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})',
             Runbook(
@@ -165,7 +169,7 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             "BillingCounterReset",
             "warning",
             "The counters went back: an older store is in use.",
-            'The events of {{ $labels.tenant }} went back to {{ $value | printf "%.0f" }}. Windows that reach over '
+            "The events of {{ $labels.tenant }} went back to " + VALUE + ". Windows that reach over "
             "this moment read 0, and are not compared with.",
             f"{events}\n< on (tenant)\nlast_over_time({events}[1d] offset 10m)",
             Runbook(
@@ -180,32 +184,10 @@ def alerts(job: str, reach: int) -> tuple[WatchdogAlert, ...]:
             keep_firing_for=DAY,
         ),
         WatchdogAlert(
-            "BillingHistoryMissing",
-            "info",
-            "Prometheus does not know the past that detectors compare with.",
-            f"Prometheus has no record of {{{{ $labels.tenant }}}} from {duration(reach)} ago, so comparisons with "
-            "the past say nothing yet. Backfill the recording rules, or wait.",
-            f"{created(scope)} < time() - {reach + HOUR}\n"
-            f"unless on (tenant)\nlast_over_time({events}[{duration(HOUR)}] offset {duration(reach)})",
-            Runbook(
-                "The exporter has known this tenant for longer than Prometheus has recorded it.",
-                "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop "
-                "stay silent for this tenant until the history is there. They never guess.",
-                f"1. Is Prometheus' retention at least {past}?\n"
-                "2. Were the rules installed only now? Then backfill: "
-                "`promtool tsdb create-blocks-from rules --start … billing.rules.yml`.\n"
-                "3. Was Prometheus' storage lost? Then wait.",
-                "A shorter `baseline` needs less history.",
-            ),
-            labels=("tenant",),
-            for_=HOUR,
-        ),
-        WatchdogAlert(
             "BillingRuleEvaluationFailures",
             "critical",
             "Prometheus fails to evaluate the billing rules.",
-            '{{ $value | printf "%.0f" }} evaluations in {{ $labels.rule_group }} failed within 10m; its alerts '
-            "cannot fire.",
+            f"{VALUE} evaluations in {{{{ $labels.rule_group }}}} failed within 10m; its alerts cannot fire.",
             "sum by (rule_group) (\n"
             '  increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])\n'
             ") > 0",

@@ -34,7 +34,7 @@ from boards import tenant
 from boards.detectors import drawn
 from boards.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
 from bw_exporter import catalog, tenants
-from bw_rules import build, watchdog
+from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.promql import Recording
 from bw_rules.rule import Alert
@@ -47,7 +47,7 @@ ELSEWHERE = {
 """What Prometheus itself makes."""
 BESIDE_THE_SCHEMA = {"step", "titleFormat", "textFormat"}
 """What Grafana's Prometheus reads of an annotation and the schema does not list."""
-ALERTS = {one.alert for one in DETECTORS.values()} | {one.name for one in watchdog.alerts(build.JOB, 86_400)}
+ALERTS = {page.removesuffix(".md") for page in runbooks.pages()}
 
 
 def _groups() -> tuple[build.Group, ...]:

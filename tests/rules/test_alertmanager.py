@@ -52,6 +52,9 @@ time_intervals:
 """
 
 
+FRAUD = {"alertname": "BillingFraudSpike", "detector": "fraud_spike"}
+
+
 def written(tenants: Tenants, folder: Path, version: tuple[int, int] = (0, 25)) -> Path:
     file = folder / "alertmanager.yml"
     file.write_text(alertmanager.render(alertmanager.routing(tenants, version), tenants.source))
@@ -131,38 +134,45 @@ def test_what_a_receiver_gives_itself_is_kept(config: Callable[[str], Tenants]):
 
 
 def test_whatever_a_receiver_gives_is_written_as_it_was(config: Callable[[str], Tenants], tmp_path: Path):
-    given = (
-        'max_alerts: 3, url: "http://127.0.0.1:9/", a: 1.50, b: "no", c: "017", d: [x, {e: null}], f: true'
-    )
+    details = '{a: 1.50, b: "no", c: "017", d: true, e: null}'
+    given = f'routing_key: k, images: [{{src: x, alt: "1e3"}}], details: {details}'
     tenants = config(
-        f"tenants: {{a: {{webhook_secret: whsec_a}}}}\nreceivers: {{x: {{webhook: {{{given}}}}}}}"
+        f"tenants: {{a: {{webhook_secret: whsec_a}}}}\nreceivers: {{x: {{pagerduty: {{{given}}}}}}}"
     )
     (_, receiver) = yaml.safe_load(written(tenants, tmp_path).read_text())["receivers"]
-    (webhook,) = receiver["webhook_configs"]
-    assert webhook.items() >= yaml.safe_load(f"{{{given}}}").items()
-
-
-@pytest.mark.parametrize(
-    ("receiver", "older"),
-    [
-        ("telegram: {bot_token_file: /x, chat_id: 1}", "bot_token"),
-        ("webhook: {url_file: /x}", "url"),
-        ("discord: {webhook_url_file: /x}", "webhook_url"),
-    ],
-)
-def test_a_field_too_new_for_alertmanager_is_named_with_the_way_out(
-    config: Callable[[str], Tenants], receiver: str, older: str
-):
-    tenants = config(f"tenants: {{a: {{webhook_secret: whsec_a}}}}\nreceivers: {{x: {{{receiver}}}}}")
-    with pytest.raises(ConfigError, match=rf"receivers\.x\..*needs Alertmanager 0.*give {older} instead"):
-        alertmanager.routing(tenants, (0, 25))
-    assert alertmanager.routing(tenants, (0, 28)).receivers
+    (pagerduty,) = receiver["pagerduty_configs"]
+    assert pagerduty.items() >= yaml.safe_load(f"{{{given}}}").items()
 
 
 def test_mail_without_a_server_says_what_was_assumed(config: Callable[[str], Tenants]):
     (remark,) = alertmanager.routing(config(FULL), (0, 25)).remarks
-    assert "receivers.mail.email" in remark
-    assert "smarthost" in remark
+    assert remark.startswith("receivers.mail.email: smarthost localhost:25 and from billingwatch@localhost")
+
+
+def test_mail_goes_over_tls_unless_the_file_says_otherwise(config: Callable[[str], Tenants]):
+    tenants = config(
+        FULL.replace("to: a@example.com", 'to: a@example.com, smarthost: "smtp.example.com:587"')
+    )
+    routing = alertmanager.routing(tenants, (0, 25))
+    (mail,) = next(one for one in routing.receivers if one["name"] == "mail")["email_configs"]
+    assert "require_tls" not in mail
+    assert routing.remarks == (
+        "receivers.mail.email: from billingwatch@localhost is assumed; give it to use another",
+    )
+
+
+def test_a_base_with_a_mail_server_keeps_it(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
+    base = tmp_path / "base.yml"
+    base.write_text(
+        BASE.replace("resolve_timeout: 7m", 'smtp_smarthost: "mx.example.com:25", smtp_from: me@example.com')
+    )
+    routing = alertmanager.routing(config(FULL), (0, 25), merge.global_keys(str(base)))
+    assert routing.remarks == ()
+    merged = tmp_path / "merged.yml"
+    merged.write_text(merge.merge(str(base), routing, "tenants.yaml"))
+    assert "localhost" not in merged.read_text()
+    code, said = tools.run(amtool, "check-config", str(merged))
+    assert code == 0, said
 
 
 def test_a_base_keeps_all_it_had(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
@@ -176,12 +186,35 @@ def test_a_base_keeps_all_it_had(config: Callable[[str], Tenants], amtool: str, 
     assert route(amtool, merged, team="db") == ["theirs"]
     assert route(amtool, merged, other="x") == ["theirs"]
     for tenant, severity in itertools.product(tenants.by_id, SEVERITIES):
-        found = route(amtool, merged, tenant=tenant, severity=severity, detector="fraud_spike")
+        found = route(amtool, merged, tenant=tenant, severity=severity, **FRAUD)
         assert found == expected(tenants, tenant, severity)
     text = merged.read_text()
     assert "resolve_timeout: 7m" in text
     assert "17:00" in text
     assert "1020" not in text
+
+
+def test_another_teams_alert_stays_theirs_though_it_has_a_label_of_ours(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    base, merged = tmp_path / "base.yml", tmp_path / "merged.yml"
+    base.write_text(BASE)
+    merged.write_text(merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml"))
+    smoke = {"detector": "smoke", "tenant": "prod", "severity": "critical"}
+    assert route(amtool, merged, alertname="KitchenOnFire", **smoke) == ["theirs"]
+    assert route(amtool, merged, alertname="BillingFraudSpike", tenant="prod") == ["theirs"]
+    for rule in yaml.safe_load(merged.read_text())["inhibit_rules"]:
+        assert rule["target_matchers"][0].startswith("alertname=")
+
+
+def test_what_an_older_version_merged_is_replaced_too(config: Callable[[str], Tenants], tmp_path: Path):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE)
+    first = merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+    assert "BillingFraudSpike|" in first
+    base.write_text(first.replace("BillingFraudSpike|", ""))
+    again = merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+    assert again == first
 
 
 def test_merging_again_replaces_what_was_merged_before(config: Callable[[str], Tenants], tmp_path: Path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -70,6 +72,20 @@ def test_a_rule_file_that_is_broken_fails_its_check(
     assert "g.A: no metric is called billing_nothing_total" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("promtool")
+@pytest.mark.parametrize("form", ["prometheus", "operator", "mimir"])
+def test_promtool_is_asked_whatever_the_format(
+    file: str, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "rules.yml"
+    assert main(["render", "--config.file", file, "--format", form, "--output", str(out)]) == 0
+    out.write_text(out.read_text().replace("for: 5m", "for: soon"))
+    assert main(["check", "--config.file", file, str(out)]) == 1
+    said = capsys.readouterr().out
+    assert f"{out}: promtool: " in said
+    assert "soon" in said
+
+
 def test_list_shows_every_detector_and_who_differs(file: str, capsys: pytest.CaptureFixture[str]):
     assert main(["list", "--config.file", file]) == 0
     said = capsys.readouterr().out
@@ -106,6 +122,29 @@ def test_a_misspelled_detector_or_tenant_is_met_with_the_nearest(
     assert "did you mean prod?" in capsys.readouterr().err
 
 
+def test_a_tenant_that_is_like_no_other_is_met_with_those_there_are(
+    file: str, config_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    assert main(["explain", "fraud_spike", "--tenant", "nope", "--config.file", file]) == 1
+    said = capsys.readouterr().err
+    assert "has no tenant nope; it has idle, prod; without --tenant the defaults are explained" in said
+    many = "".join(f"  shop-{n}: {{webhook_secret: whsec_a}}\n" for n in range(1500))
+    assert (
+        main(
+            [
+                "explain",
+                "fraud_spike",
+                "--tenant",
+                "x",
+                "--config.file",
+                str(config_file(f"tenants:\n{many}")),
+            ]
+        )
+        == 1
+    )
+    assert "and 1,490 more; without" in capsys.readouterr().err
+
+
 def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
     code = (
         "import sys, bw_rules.cli, bw_rules.explain, bw_rules.validate, bw_rules.trial_run, bw_rules.render.merge\n"
@@ -140,3 +179,75 @@ def test_routing_is_written_alone_or_into_what_is_there(
 def test_an_output_that_cannot_be_written_is_said_plainly(file: str, capsys: pytest.CaptureFixture[str]):
     assert main(["render", "--config.file", file, "--output", "/nowhere/rules.yml"]) == 1
     assert "/nowhere/rules.yml: cannot be written" in capsys.readouterr().err
+
+
+def test_a_rule_file_is_replaced_whole_and_keeps_its_mode(file: str, tmp_path: Path):
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    real, link = folder / "real.yml", folder / "link.yml"
+    real.write_text("groups: []\n")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    before = real.stat()
+    with real.open() as reader:
+        assert main(["render", "--config.file", file, "--output", str(link)]) == 0
+        assert reader.read() == "groups: []\n"
+    assert link.is_symlink()
+    assert real.read_text().startswith("# Made by bw-rules")
+    assert real.stat().st_mode == before.st_mode
+    assert real.stat().st_ino != before.st_ino
+    assert sorted(folder.iterdir()) == [link, real]
+
+
+def test_a_new_rule_file_can_be_read_as_the_umask_allows(file: str, tmp_path: Path):
+    mask = os.umask(0o027)
+    try:
+        assert main(["render", "--config.file", file, "--output", str(tmp_path / "new.yml")]) == 0
+    finally:
+        os.umask(mask)
+    assert (tmp_path / "new.yml").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_disk_that_is_full_leaves_the_rules_as_they_were(file: str, tmp_path: Path):
+    out = tmp_path / "rules.yml"
+    out.write_text("groups: []\n")
+    limited = (
+        "import resource, signal, sys; from bw_rules.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "render", "--config.file", file, "--output", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, out.read_text()) == (1, "groups: []\n")
+    assert f"{out}: cannot be written" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rules.yml", "tenants.yaml"]
+
+
+def test_rules_can_be_written_into_a_pipe(file: str):
+    command = [
+        sys.executable,
+        "-m",
+        "bw_rules.cli",
+        "render",
+        "--config.file",
+        file,
+        "--output",
+        "/dev/stdout",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("# Made by bw-rules")
+
+
+def test_a_file_that_cannot_be_replaced_is_written_in_place(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "rules.yml"
+    out.write_text("groups: []\n")
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")  # as a file mounted by itself answers
+
+    monkeypatch.setattr("pathlib.Path.replace", busy)
+    assert main(["render", "--config.file", file, "--output", str(out)]) == 0
+    assert out.read_text().startswith("# Made by bw-rules")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rules.yml", "tenants.yaml"]

@@ -10,7 +10,7 @@ import yaml
 from bw_exporter import catalog
 from bw_rules import build, generate, tools, validate
 from bw_rules.detectors import DETECTORS
-from bw_rules.render import mimir, operator, prometheus
+from bw_rules.render import operator, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,19 +237,6 @@ def test_the_operators_resource_holds_the_same_groups(wild: Tenants):
     assert resource["kind"] == "PrometheusRule"
     assert resource["metadata"] == {"name": "billing", "namespace": "mon", "labels": {"release": "kps"}}
     assert list(rules(text)) == list(rules(rendered(wild)))
-
-
-def test_mimirs_groups_stay_within_its_limits_and_lose_nothing(config: Callable[[str], Tenants]):
-    tenants = config(
-        "tenants:\n"
-        + "".join(
-            f"  t{n}: {{webhook_secret: whsec_a, detectors: {{silent_lapse: {{max_silence: {n}h}}}}}}\n"
-            for n in range(1, 40)
-        )
-    )
-    text = mimir.render(build.groups(tenants, build.Settings()), "t.yaml", "billing")
-    assert all(len(group["rules"]) <= mimir.RULES_PER_GROUP for group in yaml.safe_load(text)["groups"])
-    assert len(list(rules(text))) == len(list(rules(rendered(tenants))))
 
 
 def test_ten_thousand_tenants_are_a_small_file(config: Callable[[str], Tenants]):

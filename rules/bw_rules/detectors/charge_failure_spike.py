@@ -11,7 +11,7 @@ from pydantic import Field
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
-from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.detector import VALUE, Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
@@ -107,7 +107,7 @@ def description(t: Thresholds) -> str:
     attempts = asked(f"{ATTEMPTS.delta_name(t.window)}{{tenant='%s'}}", "tenant")
     then = asked(f"{FAILURES.delta_name(t.window, t.baseline)}{{tenant='%s'}}", "tenant")
     return (
-        f"Charges that failed within {duration(t.window)}: {{{{ $value }}}} of {attempts}; "
+        f"Charges that failed within {duration(t.window)}: {VALUE} of {attempts}; "
         f"{duration(t.baseline)} earlier: {then}. Fires from {t.min_failures} failures that are "
         f"{t.multiplier} times as many as then and as on average, "
         f"or when {t.failure_pct}% of at least {t.min_attempts} attempts fail."

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
-from bw_rules.detector import Detector, Runbook
+from bw_rules.detector import VALUE, Detector, Runbook
 from bw_rules.finding import Finding
 from bw_rules.promql import HOUR, counter
 from bw_rules.thresholds import Base, DurationBetween, Severity
@@ -36,7 +36,7 @@ FINDING = Finding(FOUND, catalog.LAST_DUPLICATE, catalog.DUPLICATE_CHARGES)
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"Duplicate charges found within {duration(t.hold)}: {{{{ $value }}}}. The same payer was charged the same "
+        f"Duplicate charges found within {duration(t.hold)}: {VALUE}. The same payer was charged the same "
         f"amount again within {duration(t.window)}, and nothing explained it within {duration(t.grace)}."
     )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
-from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.detector import VALUE, Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
@@ -68,7 +68,7 @@ def description(t: Thresholds) -> str:
     """Disputes now and before."""
     before = asked(f"{DISPUTES.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
     return (
-        f"Disputes within {duration(t.window)}: {{{{ $value }}}}; in the {duration(t.baseline)} before: {before}. "
+        f"Disputes within {duration(t.window)}: {VALUE}; in the {duration(t.baseline)} before: {before}. "
         f"Fires from {t.min_disputes} that are {t.multiplier} times the average {duration(t.window)}."
     )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
-from bw_rules.detector import Detector, Runbook
+from bw_rules.detector import VALUE, Detector, Runbook
 from bw_rules.finding import Finding
 from bw_rules.promql import HOUR, counter
 from bw_rules.thresholds import Base, DurationBetween, WholeBetween
@@ -28,14 +28,16 @@ class Thresholds(Base):
     )
 
 
-FOUND = counter(catalog.INVOICE_CHECKS, where='verdict="mismatch"', bridge=6 * HOUR)
+FOUND = counter(
+    catalog.INVOICE_CHECKS, where='verdict="mismatch"', bridge=6 * HOUR, name="billing_invoice_mismatches"
+)
 FINDING = Finding(FOUND, catalog.LAST_MISMATCH, catalog.INVOICE_CHECKS, 'verdict="mismatch"')
 
 
 def description(t: Thresholds) -> str:
     """How many, and where they are listed."""
     return (
-        f"Mismatched invoices found within {duration(t.hold)}: {{{{ $value }}}}. They ask for another amount than "
+        f"Mismatched invoices found within {duration(t.hold)}: {VALUE}. They ask for another amount than "
         f"their subscription says, by more than {t.tolerance} minor units a line beyond rounding."
     )
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
-from bw_rules.detector import Detector, Runbook, asked
+from bw_rules.detector import MONEY, Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, indented, scaled, times
 from bw_rules.thresholds import (
     Base,
@@ -96,18 +96,18 @@ def description(t: Thresholds) -> str:
     units = "max(billing_currency_minor_units{currency='%s'})"
     of = "{tenant='%s',currency='%s'}"
     now = asked(
-        f"{REVENUE.delta_name(t.window)}{of} / scalar({units})", "tenant", "currency", "currency", form="%.2f"
+        f"{REVENUE.delta_name(t.window)}{of} / scalar({units})", "tenant", "currency", "currency", form="$money"
     )
     past = " + ".join(f"{REVENUE.delta_name(*part)}{of}" for part in _pasts(t))
     usual = asked(
         f"({past}) / scalar({units}) * {_share(t).numerator} / {_share(t).denominator}",
         *["tenant", "currency"] * len(_pasts(t)),
         "currency",
-        form="%.2f",
+        form="$money",
     )
     against = "on the same weekday" if t.compare == "weekday" else "on average"
     return (
-        f"{now} {{{{ $labels.currency }}}} within {duration(t.window)}, against {usual} {against} "
+        f"{MONEY}{now} {{{{ $labels.currency }}}} within {duration(t.window)}, against {usual} {against} "
         f"in the {duration(t.baseline)} before. Fires at {t.drop_pct}% less."
     )
 

@@ -111,7 +111,7 @@ DETECTOR = Detector(
     condition=condition,
     threshold=threshold,
     description=description,
-    reach=lambda t: int(t.max_silence),
+    reach=_gate,
     runbook=Runbook(
         meaning="No validly signed event came for longer than `max_silence`, or none ever since the tenant was set up, "
         "while the exporter was up. Ignored events (other mode, Connect, thin) count as signs of life.",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from bw_exporter.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_exporter.config import durations
 from bw_rules.cases import MINUTE, Case, Outcome, Series, Steps
-from bw_rules.detector import Detector, Runbook
+from bw_rules.detector import VALUE, Detector, Runbook
 from bw_rules.promql import Counter, Recording, Scope
 from bw_rules.thresholds import Base, DurationBetween, WholeBetween, problem
 
@@ -70,7 +70,7 @@ def description(t: Thresholds) -> str:
     """How many came late."""
     return (
         f"Events within {durations.render(t.window)} that came more than {t.max_lag}s after Stripe made them: "
-        f"{{{{ $value }}}}. Fires from {t.min_events}."
+        f"{VALUE}. Fires from {t.min_events}."
     )
 
 

@@ -7,26 +7,25 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config.receivers import SEVERITIES
-from bw_exporter.errors import ConfigError, Problem
-from bw_rules.render import messages
+from bw_exporter.errors import ConfigError
+from bw_rules import history, watchdog
+from bw_rules.build import JOB
+from bw_rules.detectors import DETECTORS
+from bw_rules.render import inhibition, messages, receiver_fields
 from bw_rules.render.yaml_text import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from bw_exporter.config.receivers import Receiver
     from bw_exporter.tenants import Tenants
+    from bw_rules.render.receiver_fields import Version
 
 NOBODY = "nobody"
-OURS = 'detector=~".+"'
-"""Every alert of ours has the label detector; in a shared Alertmanager it tells ours from others'."""
-
-_NEWER_FIELDS = {
-    ("telegram", "bot_token_file"): ((0, 26), "bot_token"),
-    ("webhook", "url_file"): ((0, 26), "url"),
-    ("discord", "webhook_url_file"): ((0, 28), "webhook_url"),
-}
-"""Fields that Alertmanager 0.25 refuses: the version that has them, and what older ones have."""
+_WATCHDOG = (one.name for one in watchdog.alerts(JOB))
+_ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_WATCHDOG, history.NAME])
+OURS = (f'alertname=~"{"|".join(_ALERTS)}"', 'detector=~".+"')
+"""What tells our alerts from others' in a shared Alertmanager, where others may have a label detector too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,28 @@ class Routing:
     remarks: tuple[str, ...]
 
 
-def routing(tenants: Tenants, version: tuple[int, int]) -> Routing:
-    """Return our routes, receivers and inhibitions. Raises ConfigError naming receivers too new for `version`."""
-    _refuse_newer(tenants, version)
+def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> Routing:
+    """Return our routes, receivers and inhibitions.
+
+    `given` are the keys under `global:` of the file that they are merged into. Raises ConfigError naming each
+    receiver's field that Alertmanager of that version would refuse.
+    """
+    refused = [
+        problem
+        for receiver in tenants.receivers.values()
+        for problem in receiver_fields.problems(receiver, version, given)
+    ]
+    if refused:
+        raise ConfigError(tenants.source, tuple(refused))
     watchers, others = _watchers(tenants)
     routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants)]
     routes += [_to(tenants.receivers[name]) for name in others]
     remarks = _unheard(tenants, others)
+    if version > receiver_fields.NEWEST:
+        newest = receiver_fields.dotted(receiver_fields.NEWEST)
+        remarks.append(
+            f"fields of receivers were checked against Alertmanager {newest}, the newest known here"
+        )
     receivers: list[dict[str, Any]] = [{"name": NOBODY}]
     used = {
         *watchers,
@@ -57,10 +71,10 @@ def routing(tenants: Tenants, version: tuple[int, int]) -> Routing:
         if receiver.name not in used:
             remarks.append(f"receivers.{receiver.name}: nobody names it; left out")
             continue
-        config, remark = messages.with_defaults(receiver)
+        config, remark = messages.with_defaults(receiver, given)
         receivers.append({"name": receiver.name, f"{receiver.kind}_configs": [config]})
         remarks += [f"receivers.{receiver.name}.{receiver.kind}: {remark}"] if remark else []
-    return Routing(routes, receivers, _inhibit_rules(), tuple(remarks))
+    return Routing(routes, receivers, inhibition.rules(tenants, others), tuple(remarks))
 
 
 def render(ours: Routing, source: str) -> str:
@@ -144,36 +158,3 @@ def _to(receiver: Receiver) -> dict[str, Any]:
     heard = SEVERITIES[: SEVERITIES.index(receiver.min_severity) + 1]
     matcher = f'severity="{heard[0]}"' if len(heard) == 1 else f'severity=~"{"|".join(heard)}"'
     return {"matchers": [matcher], "receiver": receiver.name, "continue": True}
-
-
-def _inhibit_rules() -> list[dict[str, Any]]:
-    return [
-        {
-            "source_matchers": ['alertname="BillingSilentLapse"'],
-            "target_matchers": ['alertname="BillingRevenueDrop"'],
-            "equal": ["tenant"],
-        },
-        {
-            "source_matchers": ['alertname="BillingExporterDown"'],
-            "target_matchers": [OURS, 'detector!="watchdog"'],
-        },
-    ]
-
-
-def _refuse_newer(tenants: Tenants, version: tuple[int, int]) -> None:
-    problems = tuple(
-        Problem(
-            f"receivers.{receiver.name}.{receiver.kind}.{name}",
-            f"needs Alertmanager {_dotted(since)}; give {older} instead, "
-            f"or say --alertmanager-version {_dotted(since)} if yours is",
-        )
-        for receiver in tenants.receivers.values()
-        for (kind, name), (since, older) in _NEWER_FIELDS.items()
-        if receiver.kind == kind and name in receiver.fields and version < since
-    )
-    if problems:
-        raise ConfigError(tenants.source, problems)
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bw_exporter.errors import ConfigError, Problem
+from bw_rules.render import inhibition
 from bw_rules.render.alertmanager import NOBODY, OURS
 from bw_rules.render.yaml_text import HEADER, dump
 
@@ -46,15 +47,22 @@ def merge(base: str, ours: Routing, source: str) -> str:
         raise ConfigError(base, clashes)
     receivers.value = [*theirs, *(_node(one) for one in ours.receivers if one["name"] not in names)]
     rules = _list(root, "inhibit_rules")
-    mine = [_node(rule) for rule in ours.inhibit_rules]
-    known = {_text(node) for node in mine}
-    rules.value = [*(node for node in rules.value if _text(node) not in known), *mine]
+    theirs = [node for node in rules.value if not inhibition.is_ours(_texts(node, "source_matchers"))]
+    rules.value = [*theirs, *(_node(rule) for rule in ours.inhibit_rules)]
     return HEADER.format(source=f"{PurePath(base).name} and {PurePath(source).name}") + _text(root)
+
+
+def global_keys(base: str) -> frozenset[str]:
+    """Return the keys under `global:` of the file at `base`. Raises ConfigError if it cannot be read."""
+    found = _get(_read(base), "global")
+    return frozenset(
+        str(name.value) for name, _ in (found.value if isinstance(found, yaml.MappingNode) else ())
+    )
 
 
 def _subtree(ours: Routing) -> dict[str, Any]:
     return {
-        "matchers": [OURS],
+        "matchers": list(OURS),
         "receiver": NOBODY,
         "group_by": ["tenant", "alertname"],
         "routes": ours.routes,
@@ -105,8 +113,16 @@ def _list(node: yaml.MappingNode, key: str) -> yaml.SequenceNode:
 
 
 def _is_ours(node: yaml.Node) -> bool:
-    matchers = _get(node, "matchers") if isinstance(node, yaml.MappingNode) else None
-    return isinstance(matchers, yaml.SequenceNode) and [one.value for one in matchers.value] == [OURS]
+    """Whether the route is the subtree of an earlier merge, whatever alerts there were then."""
+    matchers = _texts(node, "matchers")
+    first = OURS[0].partition('"')[0]
+    return len(matchers) == len(OURS) and matchers[0].startswith(first) and matchers[1:] == [*OURS[1:]]
+
+
+def _texts(node: yaml.Node, key: str) -> list[str]:
+    """Return the texts of the list under `key`; none where there is no list."""
+    found = _get(node, key) if isinstance(node, yaml.MappingNode) else None
+    return [str(one.value) for one in found.value] if isinstance(found, yaml.SequenceNode) else []
 
 
 def _receivers_of(node: yaml.Node) -> set[str]:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bw_exporter.config.receivers import Receiver
 
 _FIRST = "(index .Alerts 0)"
+_WORST = (
+    '{{ $worst := "info" }}{{ range or .Alerts.Firing .Alerts }}'
+    '{{ if eq .Labels.severity "critical" }}{{ $worst = "critical" }}'
+    '{{ else if and (eq .Labels.severity "warning") (eq $worst "info") }}{{ $worst = "warning" }}{{ end }}{{ end }}'
+)
+"""Of a group whose alerts differ in severity the common one is empty, which PagerDuty refuses."""
 _HEAD = (
-    '{{ if eq .Status "firing" }}{{ .CommonLabels.severity | toUpper }}{{ else }}RESOLVED{{ end }}'
+    f"{_WORST}"
+    '{{ if eq .Status "firing" }}{{ $worst | toUpper }}{{ else }}RESOLVED{{ end }}'
     "{{ with .CommonLabels.tenant }} {{ . }}{{ end }}: " + f"{{{{ {_FIRST}.Annotations.summary }}}}"
 )
 _SINCE = (
@@ -34,8 +43,9 @@ _PLAIN_TEXT = (
     "{{ end }}"
 )
 _SLACK_COLOR = (
-    '{{ if eq .Status "resolved" }}good{{ else if eq .CommonLabels.severity "critical" }}danger'
-    '{{ else if eq .CommonLabels.severity "warning" }}warning{{ else }}#439FE0{{ end }}'
+    f"{_WORST}"
+    '{{ if eq .Status "resolved" }}good{{ else if eq $worst "critical" }}danger'
+    '{{ else if eq $worst "warning" }}warning{{ else }}#439FE0{{ end }}'
 )
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
@@ -51,7 +61,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "pagerduty": {
         "send_resolved": True,
         "description": _HEAD,
-        "severity": "{{ .CommonLabels.severity }}",
+        "severity": f"{_WORST}{{{{ $worst }}}}",
         "class": "{{ .CommonLabels.alertname }}",
         "component": "{{ .CommonLabels.detector }}",
         "group": "{{ .CommonLabels.tenant }}",
@@ -69,18 +79,24 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "telegram": {"send_resolved": True, "message": f"{_HEAD}\n{_PLAIN_TEXT}"},
 }
 
-_LOCAL_MAIL = {"smarthost": "localhost:25", "from": "billingwatch@localhost", "require_tls": False}
+_LOCAL_SERVER = {"smarthost": "localhost:25", "require_tls": False}
+_LOCAL_SENDER = {"from": "billingwatch@localhost"}
 
 
-def with_defaults(receiver: Receiver) -> tuple[dict[str, Any], str]:
-    """Return the receiver's fields with ours where it gives none, and a remark or an empty string."""
+def with_defaults(receiver: Receiver, given: Collection[str] = ()) -> tuple[dict[str, Any], str]:
+    """Return the receiver's fields with ours where it gives none, and a remark or an empty string.
+
+    `given` are the keys under `global:` of the file that the receiver is merged into.
+    """
     config = {
         **receiver.fields,
         **{k: v for k, v in _DEFAULTS[receiver.kind].items() if k not in receiver.fields},
     }
-    if receiver.kind == "email" and not {"smarthost", "from"} <= set(config):
-        missing = {name: value for name, value in _LOCAL_MAIL.items() if name not in config}
-        return {**config, **missing}, (
-            "gives no smarthost and from; a mail server on localhost:25 is assumed. Give both to use another"
-        )
-    return config, ""
+    if receiver.kind != "email":
+        return config, ""
+    assumed = {} if "smarthost" in config or "smtp_smarthost" in given else _LOCAL_SERVER
+    assumed = assumed | ({} if "from" in config or "smtp_from" in given else _LOCAL_SENDER)
+    if not assumed:
+        return config, ""
+    said = " and ".join(f"{name} {assumed[name]}" for name in ("smarthost", "from") if name in assumed)
+    return {**assumed, **config}, f"{said} is assumed; give it to use another"

@@ -1,0 +1,81 @@
+"""How far back the rules of each tenant look, and the alert that says where Prometheus does not know as much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bw_exporter.config.durations import render as duration
+from bw_rules.detector import Runbook
+from bw_rules.detectors import DETECTORS
+from bw_rules.promql import DAY, HOUR, Scope, created, tenants_matcher
+from bw_rules.watchdog import EVENTS, WatchdogAlert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bw_exporter.tenants import Tenants
+
+NAME = "BillingHistoryMissing"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far back (seconds) the rules of the tenants look that the matcher names; `profile` tells rules apart."""
+
+    seconds: int
+    matcher: str = ""
+    profile: str = "default"
+
+
+USUAL = Reach(8 * DAY)
+"""What the built-in thresholds ask for."""
+
+
+def reaches(tenants: Tenants) -> tuple[Reach, ...]:
+    """Return every distinct reach: that of the defaults for all tenants but those that look back otherwise."""
+    default = _reach(tenants.default_detectors)
+    others: dict[int, list[str]] = {}
+    for tenant in tenants.all:
+        if (own := _reach(tenant.detectors)) != default:
+            others.setdefault(own, []).append(tenant.id)
+    left_out = sorted(tenant for ids in others.values() for tenant in ids)
+    found = [Reach(default, tenants_matcher(left_out, negative=True))]
+    found += [
+        Reach(own, tenants_matcher(ids), f"reach-{duration(own)}") for own, ids in sorted(others.items())
+    ]
+    return tuple(reach for reach in found if reach.seconds)
+
+
+def _reach(detectors: Mapping[str, Any]) -> int:
+    enabled = (name for name in DETECTORS if detectors[name].enabled)
+    return max((DETECTORS[name].reach(detectors[name]) for name in enabled), default=0)
+
+
+def missing(job: str, reach: Reach) -> WatchdogAlert:
+    """Return the alert about tenants older than what Prometheus knows of them."""
+    scope = Scope(job, reach.matcher)
+    ago = reach.seconds
+    return WatchdogAlert(
+        NAME,
+        "info",
+        "Prometheus does not know the past that detectors compare with.",
+        f"Prometheus has no record of {{{{ $labels.tenant }}}} from {duration(ago)} ago, so comparisons with "
+        "the past say nothing yet. Backfill the recording rules, or wait.",
+        f"{created(scope)} < time() - {ago + HOUR}\n"
+        f"unless on (tenant)\nlast_over_time({EVENTS.max_name}[{duration(HOUR)}] offset {duration(ago)})",
+        Runbook(
+            "The exporter has known this tenant for longer than Prometheus has recorded it.",
+            "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop "
+            "stay silent for this tenant until the history is there. They never guess.",
+            f"1. Is Prometheus' retention at least {duration(ago + HOUR)}, and longer than the tenant's own "
+            "`window` and `baseline` together?\n"
+            "2. Were the rules installed only now? Then backfill: "
+            "`promtool tsdb create-blocks-from rules --start … billing.rules.yml`.\n"
+            "3. Was Prometheus' storage lost? Then wait.",
+            "A shorter `baseline` needs less history.",
+        ),
+        labels=("tenant",),
+        for_=HOUR,
+        profile=reach.profile,
+    )

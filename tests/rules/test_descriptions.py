@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bw_rules import build, tools
+from bw_rules.render import prometheus
+from bw_rules.render.yaml_text import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bw_exporter.tenants import Tenants
+
+DAYS = 10
+STEPS = DAYS * 144
+"""Of ten minutes."""
+TENANT = 'job="billing-exporter",instance="a",tenant="t"'
+QUICK = """
+defaults: {detectors: {revenue_drop: {for: 0}, webhook_lag: {window: 1d}}}
+tenants: {t: {webhook_secret: whsec_a}}
+"""
+
+
+def earned(per_step: int) -> str:
+    """Return a counter that grows evenly, and not at all on the last day but by one and a half steps."""
+    until = (DAYS - 1) * 144
+    total = per_step * until
+    return f"0+{per_step}x{until} {total + per_step + per_step // 2}+0x{STEPS - until - 1}"
+
+
+def test_large_counts_and_money_are_written_out_in_full(
+    config: Callable[[str], Tenants], promtool: str, tmp_path: Path
+):
+    found = [
+        group
+        for group in build.groups(config(QUICK), build.Settings())
+        if build.detector_of(group.name) in ("revenue_drop", "webhook_lag")
+    ]
+    (tmp_path / "rules.yml").write_text(prometheus.render(found, "tenants.yaml"))
+    minor = {"usd": 100, "jpy": 1, "kwd": 1000}
+    series = {
+        f'billing_revenue_minor_units_total{{{TENANT},currency="{code}"}}': earned(2_000_002)
+        for code in minor
+    }
+    series |= {
+        f'billing_currency_minor_units{{job="billing-exporter",instance="a",currency="{code}"}}': f"{units}+0x{STEPS}"
+        for code, units in minor.items()
+    }
+    series |= {
+        f"billing_tenant_created_timestamp_seconds{{{TENANT}}}": f"-999999+0x{STEPS}",
+        f"billing_webhook_lag_seconds_count{{{TENANT}}}": f"0+0x{STEPS - 3} 12345678+0x3",
+        f'billing_webhook_lag_seconds_bucket{{{TENANT},le="30.0"}}': f"0+0x{STEPS}",
+    }
+    test: dict[str, Any] = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "10m",
+        "group_eval_order": [group.name for group in found],
+        "tests": [
+            {
+                "interval": "10m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [
+                    {"alertname": name, "eval_time": f"{DAYS}d", "exp_alerts": []}
+                    for name in ("BillingRevenueDrop", "BillingWebhookLag")
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(dump(test, "test"))
+    _, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    for wanted in (
+        "30000.03 usd within 1d, against 2880002.88 on average",
+        "3000003 jpy within 1d, against 288000288 on average",
+        "3000.003 kwd within 1d, against 288000.288 on average",
+        "more than 30s after Stripe made them: 12345678.",
+    ):
+        assert wanted in said
+    assert "e+0" not in said
+
+
+@pytest.mark.parametrize("value", ["{{ $value }}", "{{$value}}"])
+def test_no_description_prints_a_number_as_the_template_likes(config: Callable[[str], Tenants], value: str):
+    assert value not in prometheus.render(build.groups(config(QUICK), build.Settings()), "tenants.yaml")

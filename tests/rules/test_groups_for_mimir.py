@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bw_rules import build, trial_run
+from bw_rules.promtool import cast, trials
+from bw_rules.render import mimir, prometheus
+from bw_rules.rule import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bw_exporter.tenants import Tenants
+    from bw_rules.rule import Group
+
+OVERRIDES = "tenants:\n  plain: {webhook_secret: whsec_a}\n" + "".join(
+    f"  t{n}: {{webhook_secret: whsec_a, detectors: {{"
+    f"charge_failure_spike: {{min_failures: {n}, window: {n % 3 + 1}h}}, silent_lapse: {{max_silence: {n}h}}, "
+    f"webhook_lag: {{min_events: {n}}}, revenue_drop: {{baseline: {n % 9 + 1}d}}}}}}\n"
+    for n in range(1, 20)
+)
+
+
+@pytest.fixture
+def tenants(config: Callable[[str], Tenants]) -> Tenants:
+    return config(OVERRIDES)
+
+
+def split(tenants: Tenants) -> tuple[Group, ...]:
+    return build.groups(tenants, build.Settings(), mimir.RULES_PER_GROUP)
+
+
+def test_no_group_is_larger_than_mimir_allows_and_no_alert_is_lost(tenants: Tenants):
+    whole = build.groups(tenants, build.Settings())
+    assert max(len(group.rules) for group in whole) > mimir.RULES_PER_GROUP
+    assert all(len(group.rules) <= mimir.RULES_PER_GROUP for group in split(tenants))
+    alerts = [rule for group in whole for rule in group.rules if isinstance(rule, Alert)]
+    assert [rule for group in split(tenants) for rule in group.rules if isinstance(rule, Alert)] == alerts
+    assert len({group.name for group in split(tenants)}) == len(split(tenants))
+
+
+def test_an_alert_reads_no_counter_that_another_group_records(tenants: Tenants):
+    for group in split(tenants):
+        if "watchdog" in group.name:
+            continue
+        recorded = {rule.name for rule in group.rules}
+        for rule in group.rules:
+            read = set(re.findall(r"\b(?:tenant|billing):[\w:]+", rule.expr))
+            assert read - recorded <= {"billing:up:max"}, rule.name
+
+
+def test_each_tenant_is_recorded_by_one_group(tenants: Tenants):
+    for name in ("tenant:billing_charge_failures:max", "tenant:billing_charge_failures:delta1h"):
+        recorded = [rule.expr for group in split(tenants) for rule in group.rules if rule.name == name]
+        assert len(recorded) > 1
+        for tenant in (*tenants.by_id, "not-there-yet"):
+            assert sum(records(expr, tenant) for expr in recorded) == 1, (name, tenant)
+
+
+def records(expr: str, tenant: str) -> bool:
+    _, sign, ids = re.search(r'(tenant)(=~|=|!~|!=)"([^"]*)"', expr).groups()
+    return bool(re.fullmatch(ids, tenant)) == sign.startswith("=")
+
+
+@pytest.mark.usefixtures("promtool")
+def test_split_groups_fire_as_the_whole_one_does(tenants: Tenants, tmp_path: Path):
+    found = [trial for trial in trials(tenants) if trial.detector == "webhook_lag"]
+    played = cast(found, tenants)
+    groups = [group for group in split(played) if build.detector_of(group.name) == "webhook_lag"]
+    assert len(groups) > 1
+
+    def instead(_: str) -> str:
+        return prometheus.render(groups, "cases")
+
+    passed, lines = trial_run.run(tenants, build.Settings(), tmp_path, only="webhook_lag", change=instead)
+    assert passed, "\n".join(lines)
