@@ -5,8 +5,41 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import postgres_server
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.PostgresServer]:
+    """A PostgreSQL for all tests of this process that leave it running; each makes stores of its own in it."""
+    try:
+        with postgres_server.running(postgres_server.QUICK) as server:
+            yield server
+    except postgres_server.NoPostgresError as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tell what a test measured: the run's last lines say it."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told = [
+        (report.nodeid.rpartition("::")[2], value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    if told:
+        terminalreporter.section("figures")
+    for test, text in sorted(told):
+        terminalreporter.write_line(f"{test}: {text}")
 
 
 @pytest.fixture(autouse=True)

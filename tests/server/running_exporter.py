@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bw_exporter.sender import sign
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SECRET = "whsec_0123456789abcdefghijklmnopqrstuv"
 ONE_TENANT = f"tenants: {{prod: {{webhook_secret: {SECRET}}}}}\n"
@@ -86,15 +86,21 @@ class RunningExporter:
     """Started with the given tenants.yaml; ends by SIGKILL at the latest when the test is over."""
 
     def __init__(
-        self, folder: Path, config: str = ONE_TENANT, *flags: str, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        config: str = ONE_TENANT,
+        *flags: str,
+        environ: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
+        """`within` is a command that runs the command behind it in its own process, such as nsenter."""
         self.config = folder / "tenants.yaml"
         if not self.config.exists():
             self.config.write_text(config)
         self.store = folder / "store.db"
         self.log_file = folder / f"log-{time.monotonic_ns()}"
         command = [
-            sys.executable, "-m", "bw_exporter", "serve",
+            *within, sys.executable, "-m", "bw_exporter", "serve",
             "--config.file", str(self.config),
             "--storage.url", f"sqlite:///{self.store}",
             "--web.webhook-address", "127.0.0.1:0",

@@ -1,0 +1,166 @@
+"""The store's file in other hands, while it serves: answers are 200 and 503, and what was acknowledged counts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from crowd import LONG, Senders
+from running_exporter import ONE_TENANT, RunningExporter, Start, eventually
+
+Figure = Callable[[str], None]
+ROUNDS = 10 if LONG else 1
+NOBODY = 65534
+
+
+def stored(exporter: RunningExporter) -> list[Path]:
+    return [Path(f"{exporter.store}{suffix}") for suffix in ("", "-wal", "-shm")]
+
+
+def refuses(exporter: RunningExporter) -> bool:
+    return exporter.get("/-/ready").status == 503 and exporter.get("/-/healthy").status == 200
+
+
+def refused_start(folder: Path, within: tuple[str, ...] = ()) -> str:
+    """Start in vain; return what was said."""
+    exporter = RunningExporter(folder, within=within)
+    try:
+        assert exporter.process.wait(timeout=30) == 1
+    finally:
+        exporter.process.kill()
+    return exporter.log_file.read_text()
+
+
+def test_a_file_that_is_gone_for_a_while_and_a_folder_too(start: Start, tmp_path: Path, figure: Figure):
+    data = tmp_path / "data"
+    exporter = start(ONE_TENANT, "--storage.url", f"sqlite:///{data}/store.db")
+    exporter.store = data / "store.db"
+    away = tmp_path / "away"
+    with Senders(exporter.public, pause=0.005) as senders:
+        for _ in range(ROUNDS):
+            senders.wait_for(50)
+            away.mkdir()
+            for file in stored(exporter):
+                file.rename(away / file.name)
+            senders.wait_for_answer(503, more=20)
+            eventually(lambda: refuses(exporter))
+            assert not exporter.store.exists()
+            for file in away.iterdir():
+                file.rename(data / file.name)
+            away.rmdir()
+            senders.wait_for(50)
+            data.rename(away)
+            senders.wait_for_answer(503, more=20)
+            away.rename(data)
+            senders.wait_for(50)
+    figure(f"gone {2 * ROUNDS} times: {senders.exact(exporter)}")
+
+
+def test_a_file_that_another_program_locks(start: Start, figure: Figure):
+    exporter = start()
+    with Senders(exporter.public, pause=0.005) as senders:
+        for _ in range(ROUNDS):
+            senders.wait_for(50)
+            with closing(sqlite3.connect(exporter.store, isolation_level=None, timeout=30)) as stranger:
+                stranger.execute("BEGIN EXCLUSIVE")
+                senders.wait_for_answer(503)
+                assert exporter.get("/metrics").status == 200
+                stranger.execute("ROLLBACK")
+            senders.wait_for(50)
+    figure(f"locked {ROUNDS} time(s): {senders.exact(exporter)}")
+
+
+def test_a_file_with_rubbish_in_it_is_put_back_from_a_backup(start: Start, tmp_path: Path, figure: Figure):
+    exporter = start()
+    with Senders(exporter.public, pause=0.005) as senders:
+        senders.wait_for(50)
+    before = senders.exact(exporter)
+    backup = tmp_path / "backup.db"
+    with closing(sqlite3.connect(exporter.store)) as store, closing(sqlite3.connect(backup)) as kept:
+        store.backup(kept)
+    for file in stored(exporter):
+        if file.suffix != ".db-shm":
+            file.write_bytes(b"rubbish " * 1000)
+    eventually(lambda: refuses(exporter))
+    # A worker that has read all it needs before may go on until it has to read again; the monitoring knows at once.
+    assert {exporter.send(f"rubbish-{number}").status for number in range(20)} <= {200, 503}
+    assert exporter.get("/metrics").status == 503
+    assert exporter.stop() == 0
+    for file in stored(exporter):
+        file.unlink(missing_ok=True)
+    exporter.store.write_bytes(b"rubbish " * 1000)
+    assert "the file a SQLite database?" in refused_start(tmp_path)
+    shutil.copy(backup, exporter.store)
+    again = start()
+    figure(f"rubbish, then the backup: {senders.exact(again)}")
+    assert senders.exact(again) == before
+
+
+def test_a_page_that_is_damaged_crashes_nothing(start: Start, figure: Figure):
+    exporter = start()
+    said = set()
+    with Senders(exporter.public, pause=0.005) as senders:
+        senders.wait_for(100)
+    with closing(sqlite3.connect(exporter.store)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages, size = (store.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    with exporter.store.open("r+b") as file:
+        for page in range(1, pages):
+            file.seek(page * size)
+            file.write(os.urandom(size))
+    for number in range(30):
+        said |= {exporter.send(f"damaged-{number}").status, exporter.get("/metrics").status}
+        said |= {exporter.get(path).status for path in ("/", "/findings", "/-/ready")}
+    assert said <= {200, 503}
+    assert 503 in said
+    assert exporter.get("/-/healthy").status == 200
+    assert len(exporter.workers("public")) == 2
+    figure(f"{pages - 1} of {pages} pages damaged: 150 requests, answered {sorted(said)}, no worker ended")
+
+
+_AS_NOBODY = """
+import os, sys, uuid, encodings.idna, gunicorn.config
+from bw_exporter import cli, server, tenants
+from bw_exporter.monitoring import web_config
+from bw_rules import detectors
+os.setgid(65534), os.setuid(65534)
+gunicorn.config.User.default = gunicorn.config.Group.default = 65534
+sys.exit(cli.main(sys.argv[4:]))
+"""
+"""Permissions mean nothing to root; all is imported before, as root's Python may be for root alone."""
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="billing-") as name:
+        if os.geteuid() == 0:
+            os.chown(name, NOBODY, NOBODY)
+        yield Path(name)
+
+
+def test_a_file_and_a_folder_that_become_read_only(nobodys: Path, figure: Figure):
+    within = (sys.executable, "-c", _AS_NOBODY) if os.geteuid() == 0 else ()
+    with RunningExporter(nobodys, within=within) as exporter:
+        exporter.ready()
+        with Senders(exporter.public, pause=0.005) as senders:
+            for _ in range(ROUNDS):
+                senders.wait_for(50)
+                modes = {path: path.stat().st_mode for path in (*stored(exporter), nobodys)}
+                for path in modes:
+                    path.chmod(0o500)
+                eventually(lambda: exporter.get("/metrics").status in (200, 503))
+                senders.wait_for_answer(200, 503, more=50)
+                for path, mode in modes.items():
+                    path.chmod(mode)
+                senders.wait_for(50)
+        figure(f"read-only {ROUNDS} time(s): {senders.exact(exporter)}")
+        assert exporter.stop() == 0
+        exporter.store.chmod(0o400)
+        assert "read-only for this user: change its owner or its mode" in refused_start(nobodys, within)
