@@ -1,0 +1,79 @@
+"""The manifests of deploy/kubernetes, built by kubectl as `kubectl apply -k` builds them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_file import ROOT
+
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+GENERATED_NAME = re.compile(r"-[a-z0-9]{10}$")
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """Everything that one kustomization makes."""
+
+    all: tuple[Manifest, ...]
+
+    def of(self, kind: str) -> list[Manifest]:
+        return [one for one in self.all if one["kind"] == kind]
+
+    def one(self, kind: str, name: str = "") -> Manifest:
+        """Return the one of this kind and name; kustomize's hash at the end of a name does not count."""
+        [found] = [
+            one
+            for one in self.of(kind)
+            if not name or name in (one["metadata"]["name"], GENERATED_NAME.sub("", one["metadata"]["name"]))
+        ]
+        return found
+
+    @property
+    def pod(self) -> Manifest:
+        """The exporter's pod."""
+        template: Manifest = self.one("Deployment")["spec"]["template"]
+        return template
+
+    @property
+    def container(self) -> Manifest:
+        [container] = self.pod["spec"]["containers"]
+        return dict(container)
+
+
+def kubectl() -> str:
+    """Return the program, of this environment or of PATH."""
+    found = shutil.which("kubectl", path=Path(sys.executable).parent) or shutil.which("kubectl")
+    if found is None:
+        pytest.skip(
+            "kubectl is neither in the environment (PyPI has it for Linux on x86_64 and aarch64) nor on PATH"
+        )
+    return found
+
+
+def build(folder: Path) -> Manifests:
+    """Build a kustomization."""
+    done = subprocess.run([kubectl(), "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    return Manifests(tuple(yaml.safe_load_all(done.stdout)))
+
+
+def on_postgres(folder: Path) -> Path:
+    """Copy everything to `folder` and have the example take PostgreSQL, by the steps of docs/kubernetes.md."""
+    shutil.copytree(KUBERNETES, folder)
+    example = folder / "example" / "kustomization.yaml"
+    text, replaced = re.subn(r"- \.\./sqlite\b", "- ../postgres", example.read_text())
+    text, uncommented = re.subn(r"(?m)^  # (?=- name: billingwatch-postgres|  )", "  ", text)
+    assert (replaced, uncommented) == (1, 4)
+    example.write_text(text)
+    return folder / "example"
