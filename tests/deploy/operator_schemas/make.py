@@ -26,8 +26,12 @@ def main() -> None:
     for kind in KINDS:
         schema = closed(getattr(v1, kind).model_json_schema(by_alias=True))
         source = f"Made by make.py from {PACKAGE} {version(PACKAGE)} of PyPI, after the operator's own (Apache-2.0)."
-        text = json.dumps({"$comment": source, **schema}, indent=1)
-        (Path(__file__).parent / f"{kind}.json").write_text(f"{text}\n", encoding="utf-8")
+        definitions = ",\n".join(
+            f"{json.dumps(name)}: {json.dumps(one)}" for name, one in schema.pop("$defs").items()
+        )
+        head = json.dumps({"$comment": source, **schema})[:-1]
+        text = f'{head}, "$defs": {{\n{definitions}\n}}}}\n'
+        (Path(__file__).parent / f"{kind}.json").write_text(text, encoding="utf-8")
 
 
 def closed(node: Any) -> Any:
