@@ -17,11 +17,12 @@ from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.series import Change
 from bw_exporter.store.file_lock import FileLock
 from bw_exporter.store.group_commit import GroupCommit
+from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
 from bw_exporter.store.schema import LATEST
 from bw_exporter.store.sqlite_connection import begin, connect, is_busy, prepare
 from bw_exporter.store.sqlite_transaction import SqliteTransaction
-from bw_exporter.store.sqlite_upkeep import MarkRow, in_steps, noted_probe, pruned, registered, without
+from bw_exporter.store.sqlite_upkeep import noted_probe, pruned, registered, without
 
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ _PATIENCE_SECONDS = 8.0
 """How long a request waits for its commit; Stripe waits for longer than that."""
 
 _REGISTERED_AT_ONCE = 200
-_BEFORE_ALL = ("", 0, 0, "")
 
 _FAULTS_OF_THE_WORK = (
     sqlite3.IntegrityError,
@@ -74,7 +74,7 @@ class SqliteStore:
                 " the file a SQLite database?"
             ) from error
         self._connection: sqlite3.Connection | None = None
-        self._walked: tuple[Any, ...] = _BEFORE_ALL
+        self._walked: tuple[Any, ...] = BEFORE_ALL
         self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock)
 
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
@@ -133,7 +133,7 @@ class SqliteStore:
         columns = "tenant, topic, at, key"
         query = f"SELECT {columns}, keep_until FROM marks WHERE ({columns}) > (?, ?, ?, ?) ORDER BY {columns} LIMIT ?"  # noqa: S608 - constants
         walked = self._read(query, (*self._walked, limit))
-        self._walked = walked[-1][:4] if len(walked) == limit else _BEFORE_ALL
+        self._walked = walked[-1][:4] if len(walked) == limit else BEFORE_ALL
         old = [row[:4] for row in walked if row[4] < now]
         return sum(len(self._without(step)) for step in in_steps(old))
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.series import Change, Series, initial, series
+from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.sqlite_transaction import ZERO, SqliteTransaction
 
 _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
-_AT_ONCE = 500
-
-MarkRow = tuple[str, int, int, str]
-"""Tenant, topic, moment and key of a mark."""
 
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
@@ -78,15 +75,3 @@ def without(connection: sqlite3.Connection, tx: SqliteTransaction, marks: Sequen
     tx.flush()
     query = "DELETE FROM marks WHERE tenant = ? AND topic = ? AND at = ? AND key = ?"
     return [mark for mark in marks if connection.execute(query, mark).rowcount]
-
-
-def in_steps(marks: Sequence[MarkRow]) -> Iterator[list[MarkRow]]:
-    """Cut marks into steps short enough for ingest to pass between, never between two of one charge."""
-    step: list[MarkRow] = []
-    for mark in marks:
-        if len(step) >= _AT_ONCE and mark[3] != step[-1][3]:
-            yield step
-            step = []
-        step.append(mark)
-    if step:
-        yield step
