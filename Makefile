@@ -51,9 +51,11 @@ lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 	test -n "$$uv" || { echo "make lock needs uv: python3 -m pip install uv, in a venv of your own"; exit 1; }; \
 	set -- --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-header \
 		--no-emit-index-url --no-emit-find-links; \
-	"$$uv" pip compile pyproject.toml "$$@" --output-file requirements/runtime.lock && \
+	"$$uv" pip compile pyproject.toml "$$@" --extra postgres --output-file requirements/runtime.lock && \
 	"$$uv" pip compile pyproject.toml "$$@" --group dev --constraints requirements/runtime.lock \
-		--output-file requirements/dev.lock
+		--output-file requirements/dev.lock && \
+	"$$uv" pip compile "$$@" --group build --constraints requirements/dev.lock \
+		--output-file requirements/build.lock
 
 tools: ## fetch promtool, prometheus, amtool and alertmanager into .tools where PATH lacks them
 	@scripts/fetch-tools

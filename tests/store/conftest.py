@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from postgres_server import PostgresServer
 
-@pytest.fixture(params=["sqlite"])
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where an empty store can be opened; one run of each promise per kind of database."""
-    assert request.param == "sqlite"
-    return f"sqlite:///{tmp_path}/store/billing.db"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store/billing.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_store()
 
 
 @pytest.fixture

@@ -197,8 +197,8 @@ assert found == [*range(kept), 200], found
 """
 
 
-def test_a_file_that_may_not_grow_loses_nothing_that_was_acknowledged(url: str) -> None:
-    subprocess.run([sys.executable, "-c", _LIMITED, url], check=True, timeout=60)
+def test_a_file_that_may_not_grow_loses_nothing_that_was_acknowledged(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", _LIMITED, f"sqlite:///{path}"], check=True, timeout=60)
 
 
 _KILLED = """

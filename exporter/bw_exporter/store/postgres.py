@@ -1,0 +1,197 @@
+"""The shared store: a PostgreSQL database that several replicas write, one transaction at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import orjson
+
+from bw_exporter.catalog import FAMILIES
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.series import Change
+from bw_exporter.store import postgres_upkeep as upkeep
+from bw_exporter.store.group_commit import GroupCommit
+from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
+from bw_exporter.store.postgres_connection import connect, prepare, reported
+from bw_exporter.store.postgres_reader import Reader
+from bw_exporter.store.postgres_reads import Rehearsal
+from bw_exporter.store.postgres_schema import LATEST
+from bw_exporter.store.postgres_transaction import PostgresTransaction
+from bw_exporter.store.postgres_writer import Rehearsed, Writer
+from bw_exporter.store.postgres_writes import write
+from bw_exporter.store.protocol import Finding, Transaction
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 8.0
+"""How long a request waits for its commit; Stripe waits for longer than that."""
+
+_REGISTERED_AT_ONCE = 200
+
+# The key's own order, so that nothing has to be sorted; compiling the plan would cost more than it saves.
+_FOR_SCRAPES = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+
+
+class PostgresStore:
+    """See protocol.Store.
+
+    Writers of all replicas take turns on one locked row, so that each transaction finds what every one before it
+    has left. A group costs three journeys, however large: take the lock, read, write and commit.
+    """
+
+    schema_version = LATEST
+
+    def __init__(self, url: str) -> None:
+        """Open the store at `url`, creating its tables or bringing their schema forward.
+
+        Raises StoreUnusableError with the way out.
+        """
+        with reported(url), contextlib.closing(connect(url)) as connection:
+            self._payer_key = prepare(connection, url)
+        self._writer = Writer(url, self._payer_key)
+        self._reader = Reader(url)
+        self._group = GroupCommit(self._writer.commit, _PATIENCE_SECONDS, self._writer)
+        self._holder = secrets.token_bytes(16)
+        self._keeps_house = False
+        self._walked: MarkRow = BEFORE_ALL
+        self._size_bytes = 0
+
+    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
+        rehearsal = Rehearsal()
+        with contextlib.suppress(Exception):  # what is wrong with it shows when it is done
+            work(PostgresTransaction(rehearsal, self._payer_key))
+        result: T = self._group.run(Rehearsed(work, rehearsal.asked), patient=patient)
+        return result
+
+    def register(self, tenants: Sequence[str], now: int) -> None:
+        known = {row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")}
+        new = [tenant for tenant in tenants if tenant not in known]
+        for start in range(0, len(new), _REGISTERED_AT_ONCE):
+            part = new[start : start + _REGISTERED_AT_ONCE]
+            self._do(partial(self._registered, part, now))
+
+    def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
+        return self._reader.read(
+            "SELECT family, convert_to(string_agg(line || value, E'\\n' ORDER BY tenant, rank, line), 'UTF8')"
+            " FROM bw_series"
+            " WHERE tenant NOT IN (SELECT tenant FROM bw_tenants WHERE tenant <> ALL (%s)) GROUP BY family",
+            (list(tenants),),
+            _FOR_SCRAPES,
+        )
+
+    def samples(self, tenant: str) -> dict[str, int]:
+        numbers = [family.number for family in FAMILIES if family.stored]
+        rows = self._reader.read(
+            "SELECT line, value FROM bw_series WHERE family = ANY (%s) AND tenant = %s", (numbers, tenant)
+        )
+        return dict(rows)
+
+    def above_zero(
+        self, families: Sequence[int], tenants: Sequence[str] | None = None
+    ) -> list[tuple[str, str, int]]:
+        wanted = None if tenants is None else list(tenants)
+        return self._reader.read(
+            "SELECT tenant, line, value FROM bw_series WHERE family = ANY (%s) AND value > 0"
+            " AND (%s::text[] IS NULL OR tenant = ANY (%s)) ORDER BY family, tenant, rank, line",
+            (list(families), wanted, wanted),
+        )
+
+    def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
+        rows = self._reader.read(
+            "SELECT found_at, tenant, kind, details FROM bw_findings"
+            " WHERE found_at >= %s AND (%s::text IS NULL OR tenant = %s) ORDER BY found_at DESC, id DESC LIMIT %s",
+            (since_at, tenant, tenant, limit),
+        )
+        return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
+
+    def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
+        if not self._leads():
+            return 0
+
+        def work(tx: PostgresTransaction) -> int:
+            self._flush(tx)  # what other works of the group keep for longer must not be forgotten here
+            gone, ended = upkeep.pruned(self._writer.connection(), now, limit)
+            for tenant, kind, state in ended:
+                tx.change(tenant, forgotten(kind, state))
+            return gone
+
+        return self._do(work)
+
+    def prune_marks(self, now: int, limit: int) -> int:
+        if not self._leads():
+            return 0
+        walked = self._reader.read(
+            "SELECT tenant, topic, at, key, keep_until FROM bw_marks WHERE (tenant, topic, at, key) > (%s, %s, %s, %s)"
+            " ORDER BY tenant, topic, at, key LIMIT %s",
+            (*self._walked, limit),
+        )
+        self._walked = walked[-1][:4] if len(walked) == limit else BEFORE_ALL
+        old: list[MarkRow] = [row[:4] for row in walked if row[4] < now]
+        return sum(self._without(step) for step in in_steps(old))
+
+    def evict(self, most: int, counted: Callable[[int], Sequence[Change]]) -> int:
+        if not self._leads():
+            return 0
+        gone = 0
+        crowded = self._reader.read(
+            "SELECT tenant, count(*) - %s FROM bw_marks GROUP BY tenant HAVING count(*) > %s", (most, most)
+        )
+        for tenant, excess in crowded:
+            oldest: list[MarkRow] = self._reader.read(
+                "SELECT tenant, topic, at, key FROM bw_marks WHERE tenant = %s ORDER BY at, key LIMIT %s",
+                (tenant, excess),
+            )
+            gone += sum(self._without(step, counted) for step in in_steps(oldest))
+        return gone
+
+    def probe(self, now: int) -> float:
+        begun = time.monotonic()
+        self._do(lambda _tx: upkeep.noted_probe(self._writer.connection(), now))
+        return time.monotonic() - begun
+
+    def size_bytes(self) -> int:
+        with contextlib.suppress(StoreUnavailableError):
+            ((self._size_bytes,),) = self._reader.read(upkeep.SIZE)
+        return self._size_bytes
+
+    def close(self) -> None:
+        if self._keeps_house:
+            with contextlib.suppress(StoreUnavailableError):
+                self._do(lambda _tx: upkeep.released(self._writer.connection(), self._holder))
+        self._writer.close()
+        self._reader.close()
+
+    def _registered(self, tenants: Sequence[str], now: int, _tx: PostgresTransaction) -> None:
+        upkeep.registered(self._writer.connection(), tenants, now)
+
+    def _leads(self) -> bool:
+        """Tell whether this process may keep house now: one does at a time, of all replicas."""
+        self._keeps_house = self._do(lambda _tx: upkeep.leased(self._writer.connection(), self._holder))
+        return self._keeps_house
+
+    def _without(
+        self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()
+    ) -> int:
+        """Forget marks of one tenant; `counted` says what the loss of so many charges changes."""
+
+        def work(tx: PostgresTransaction) -> int:
+            self._flush(tx)
+            gone = upkeep.without(self._writer.connection(), marks)
+            if gone:
+                tx.change(gone[0][0], counted(len({key for *_, key in gone})))
+            return len(gone)
+
+        return self._do(work)
+
+    def _flush(self, tx: PostgresTransaction) -> None:
+        write(self._writer.connection(), tx.taken())
+
+    def _do(self, work: Callable[[PostgresTransaction], T]) -> T:
+        """Write what cannot be rehearsed: it speaks to the database itself."""
+        result: T = self._group.run(work)
+        return result

@@ -1,0 +1,32 @@
+"""Rows as PostgreSQL takes many at once: one array literal a column, for unnest.
+
+Written here and sent as text, since the driver gives a list of integers the narrowest type that holds them, and so
+would have the server plan the same statement again for each mixture of types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def _text(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _bytes(value: bytes) -> str:
+    return '"\\\\x' + value.hex() + '"'
+
+
+_WRITTEN: dict[str, Callable[[Any], str]] = {"i": str, "t": _text, "b": _bytes}
+
+
+def arrays(kinds: str, rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return one array literal for each column of `rows`, of which there is at least one.
+
+    `kinds` names the columns' types: i for bigint, t for text, b for bytea.
+    """
+    columns = zip(*rows, strict=True)
+    return tuple(
+        "{" + ",".join(map(_WRITTEN[kind], column)) + "}" for kind, column in zip(kinds, columns, strict=True)
+    )

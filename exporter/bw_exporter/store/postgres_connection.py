@@ -1,0 +1,179 @@
+"""Connections to PostgreSQL: how long anything is waited for, and how a database becomes a store of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg import conninfo
+from psycopg.abc import PQGen
+
+from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
+from bw_exporter.store.postgres_schema import LATEST, META, MIGRATIONS
+from bw_exporter.store.postgres_url import shown
+
+RV = TypeVar("RV")
+
+IDLE_SECONDS = 3
+"""After this the server ends the transaction of a writer that has stopped, frozen or cut off, and frees its lock."""
+
+LOCK_SECONDS = 5
+"""How long a writer waits for the lock of another: longer than IDLE_SECONDS, so that one that stopped is outlived."""
+
+STATEMENT_SECONDS = 6
+"""How long the server lets one statement of a writer take, the wait for the lock included."""
+
+ANSWER_SECONDS = 7.0
+"""How long the answer to a writer's statement is waited for: longer than the server lets any of them take."""
+
+READ_SECONDS = 30.0
+"""How long a scrape may take."""
+
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": 5,
+    # A server that vanished without a word is noticed within 6 s, whether it is asked or listened to.
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6000,
+    "application_name": "billingwatch",
+}
+
+_BEGIN: LiteralString = f"""
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL lock_timeout = '{LOCK_SECONDS}s';
+SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s';
+SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
+SET LOCAL enable_seqscan = off;
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+SELECT 1 FROM bw_meta WHERE name = 'writer' FOR UPDATE
+"""  # noqa: S608 - constants
+"""All settings are the transaction's own, so that a pooler may give each to another session. An index always
+serves: a plan made while the tables were small must not outlive that. A role or a database may have been set to
+acknowledge what is not on disk yet. The lock comes last, so that what follows sees what the writer before left."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that gives up where the server does not answer: a frozen one keeps TCP alive for ever."""
+
+    answer_seconds = ANSWER_SECONDS
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for the server; raises OperationalError and closes where it takes too long."""
+        until = time.monotonic() + self.answer_seconds
+        try:
+            return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if timeout is not None or time.monotonic() < until:
+                raise
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                f"the server did not answer within {self.answer_seconds:g} s"
+            ) from error
+
+
+def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> Connection:
+    """Connect; what the URL or libpq's environment says of the network goes before what we would say.
+
+    Raises psycopg.Error.
+    """
+    given = conninfo.conninfo_to_dict(url)
+    missing = {name: value for name, value in _NETWORK.items() if name not in given}
+    connection = Connection.connect(conninfo.make_conninfo(url, **missing), autocommit=True)
+    connection.answer_seconds = answer_seconds
+    return connection
+
+
+def lock_writers(connection: Connection) -> None:
+    """Begin a transaction and wait for its turn among the writers of all replicas.
+
+    A row is locked rather than an advisory key: every database of this protocol has rows, and poolers keep to them.
+    """
+    connection.execute(_BEGIN, prepare=False)
+
+
+def reason(error: psycopg.Error) -> str:
+    """Return what the server or libpq said, on one line."""
+    said = error.diag.message_primary or str(error)
+    return " ".join(said.split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def reported(url: str) -> Iterator[None]:
+    """Turn what keeps a store from being opened into StoreUnusableError with the way out."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreUnusableError(
+            f"the store {shown(url)} cannot be used by this role: {reason(error)}; let it own its schema, or open"
+            " the store once as a role that does and grant this one SELECT, INSERT, UPDATE and DELETE"
+        ) from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise StoreUnusableError(
+            f"the store {shown(url)} is read-only: {reason(error)}; where the URL names several hosts, add"
+            " target_session_attrs=read-write"
+        ) from error
+    except psycopg.Error as error:
+        raise StoreUnusableError(
+            f"cannot open the store {shown(url)}: {reason(error)}; is the server there, and does it let this user"
+            " in? A password is read from BW_STORAGE_URL, PGPASSWORD or PGPASSFILE"
+        ) from error
+
+
+def prepare(connection: Connection, url: str) -> bytes:
+    """Create the tables or bring them forward, and return the key under which payers are remembered.
+
+    Several processes may do so at once. Raises psycopg.Error, and StoreUnusableError for a newer store.
+    """
+    version = _version(connection)
+    if version is None:
+        _bootstrap(connection)
+        version = 0
+    if version > LATEST:
+        raise StoreUnusableError(
+            f"the store {shown(url)} has schema {version}, this version knows {LATEST}: upgrade"
+            " billingwatch-exporter, or restore the backup made before the upgrade"
+        )
+    if version < LATEST:
+        _migrate(connection)
+    row = connection.execute("SELECT value FROM bw_meta WHERE name = 'payer_key'").fetchone()
+    if row is None:
+        raise StoreUnavailableError(f"the store {shown(url)} has lost its key of payers; restore a backup")
+    return bytes(row[0])
+
+
+def _version(connection: Connection) -> int | None:
+    try:
+        row = connection.execute("SELECT value FROM bw_meta WHERE name = 'schema'").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return int(row[0]) if row else None
+
+
+def _bootstrap(connection: Connection) -> None:
+    """Make the table of the lock; of several who do so at once, IF NOT EXISTS fails all but one."""
+    for statement in META:
+        with contextlib.suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            connection.execute(statement)
+
+
+def _migrate(connection: Connection) -> None:
+    lock_writers(connection)
+    try:
+        version = _version(connection) or 0
+        for migration in MIGRATIONS[version:]:
+            for statement in migration.statements:
+                connection.execute(statement)
+        connection.execute("UPDATE bw_meta SET value = %s WHERE name = 'schema'", (str(LATEST).encode(),))
+        connection.execute(
+            "INSERT INTO bw_meta VALUES ('payer_key', %s) ON CONFLICT DO NOTHING", (secrets.token_bytes(32),)
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,231 @@
+"""What a PostgreSQL transaction reads: asked for in one journey for all works of a group, where it was foreseen.
+
+A work cannot say beforehand what it will read. So it is rehearsed: run once, outside of any transaction, on tables
+that are empty and note what they are asked. What was noted is fetched at once when the transaction has begun, and
+only what depends on what was found (the charges beside a suspected one) still costs a journey of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, LiteralString, Protocol
+
+from bw_exporter.store.postgres_arrays import arrays
+from bw_exporter.store.postgres_connection import Connection
+from bw_exporter.store.protocol import Mark, Pending
+
+NEAR = 64
+"""Marks of one topic read at once; only a burst of equal charges has more inside a window."""
+
+EventKey = tuple[int, str, str]
+"""When it was created, its tenant and its id."""
+
+Span = tuple[str, int, int, int]
+"""A tenant's topic, and the first and last second of its marks."""
+
+_EVENTS = """
+SELECT created_at, tenant, event FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS asked (created_at, tenant, event)
+JOIN bw_events USING (created_at, tenant, event)
+"""
+_STATES = """
+SELECT tenant, key, kind, state FROM unnest(%s::text[], %s::text[]) AS asked (tenant, key)
+JOIN bw_ledger USING (tenant, key)
+"""
+_MARKS = f"""
+SELECT number, at, key
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+    WITH ORDINALITY AS asked (tenant, topic, first, last, number)
+CROSS JOIN LATERAL (
+    SELECT at, key FROM bw_marks
+    WHERE bw_marks.tenant = asked.tenant AND bw_marks.topic = asked.topic AND at BETWEEN first AND last
+    ORDER BY at, key LIMIT {NEAR}
+) AS near
+"""  # noqa: S608 - constants
+_PENDING = 'bw_pending.tenant, bw_pending."check", bw_pending.key, bw_pending.subject, due_at, state'
+_WAITING = f"""
+SELECT {_PENDING} FROM unnest(%s::text[], %s::text[], %s::text[]) AS asked (tenant, "check", subject)
+JOIN bw_pending USING (tenant, "check", subject)
+"""  # noqa: S608 - constants
+_QUESTION = f'SELECT {_PENDING} FROM bw_pending WHERE tenant = %s AND "check" = %s AND key = %s'  # noqa: S608
+_DUE = f'SELECT {_PENDING} FROM bw_pending WHERE due_at <= %s ORDER BY due_at, tenant, "check", key LIMIT %s'  # noqa: S608
+_SINCE = "SELECT 1 FROM bw_events WHERE created_at >= %s AND tenant = %s AND event <> %s LIMIT 1"
+_WITHIN = "SELECT at, key FROM bw_marks WHERE tenant = %s AND topic = %s AND at BETWEEN %s AND %s"
+_BEFORE = f"{_WITHIN} AND (at, key) < (%s, %s) ORDER BY at DESC, key DESC LIMIT %s"
+_AFTER = f"{_WITHIN} AND (at, key) > (%s, %s) ORDER BY at, key LIMIT %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What works were seen to read; each a set in the order of asking."""
+
+    events: dict[EventKey, None] = field(default_factory=dict)
+    states: dict[tuple[str, str], None] = field(default_factory=dict)
+    spans: dict[Span, None] = field(default_factory=dict)
+    subjects: dict[tuple[str, str, str], None] = field(default_factory=dict)
+
+
+class Reads(Protocol):
+    """The tables as a transaction finds them, without what it has gathered itself."""
+
+    def knows(self, event: EventKey) -> bool:
+        """Tell whether an event's id is there."""
+
+    def seen_since(self, tenant: str, since_at: int, besides: str) -> bool:
+        """Tell whether a tenant's event of `since_at` or later is there, other than `besides`."""
+
+    def states(self, tenant: str, key: str) -> dict[str, bytes]:
+        """Return the states of all kinds of one object."""
+
+    def marks(self, span: Span, mark: Mark, limit: int) -> list[Mark]:
+        """Return marks of a span: all, or at least the `limit` nearest to `mark` on either side."""
+
+    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+        """Return the questions about a subject."""
+
+    def question(self, tenant: str, check: str, key: str) -> Pending | None:
+        """Return one question."""
+
+    def due(self, now: int, limit: int) -> list[Pending]:
+        """Return questions whose time has come, the oldest first."""
+
+    def forget(self) -> None:
+        """Read again what is asked from now on: the tables were written."""
+
+
+class Rehearsal:
+    """Empty tables that note what they are asked."""
+
+    def __init__(self) -> None:
+        self.asked = Asked()
+
+    def knows(self, event: EventKey) -> bool:
+        self.asked.events[event] = None
+        return False
+
+    def seen_since(self, _tenant: str, _since_at: int, _besides: str) -> bool:
+        return False
+
+    def states(self, tenant: str, key: str) -> dict[str, bytes]:
+        self.asked.states[tenant, key] = None
+        return {}
+
+    def marks(self, span: Span, _mark: Mark, _limit: int) -> list[Mark]:
+        self.asked.spans[span] = None
+        return []
+
+    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+        self.asked.subjects[tenant, check, subject] = None
+        return []
+
+    def question(self, _tenant: str, _check: str, _key: str) -> Pending | None:
+        return None
+
+    def due(self, _now: int, _limit: int) -> list[Pending]:
+        return []
+
+    def forget(self) -> None:
+        """Forget nothing: there is nothing."""
+
+
+class Tables:
+    """The tables inside a transaction that holds the writers' lock: what was read once stays true until its end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._events: dict[EventKey, bool] = {}
+        self._states: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._marks: dict[Span, list[Mark]] = {}
+        self._waiting: dict[tuple[str, str, str], list[Pending]] = {}
+        self._questions: dict[tuple[str, str, str], Pending] = {}
+
+    def fetch(self, asked: Iterable[Asked]) -> None:
+        """Read what all of these asked for, in one journey. Raises psycopg.Error, and ValueError for no text."""
+        everything = list(asked)
+        events = {key: None for each in everything for key in each.events}
+        states = {key: None for each in everything for key in each.states}
+        spans = {key: None for each in everything for key in each.spans}
+        subjects = {key: None for each in everything for key in each.subjects}
+        wanted: list[tuple[list[Any], str, LiteralString, Callable[[list[Any], list[Any]], None]]] = [
+            (list(events), "itt", _EVENTS, self._take_events),
+            (list(states), "tt", _STATES, self._take_states),
+            (list(spans), "tiii", _MARKS, self._take_marks),
+            (list(subjects), "ttt", _WAITING, self._take_waiting),
+        ]
+        wanted = [each for each in wanted if each[0]]
+        if not wanted:
+            return
+        with self._connection.pipeline():
+            found = [
+                self._connection.execute(query, arrays(kinds, keys), binary=True)
+                for keys, kinds, query, _ in wanted
+            ]
+        for (keys, _, _, take), cursor in zip(wanted, found, strict=True):
+            take(keys, cursor.fetchall())
+
+    def knows(self, event: EventKey) -> bool:
+        if event not in self._events:
+            self.fetch([Asked(events={event: None})])
+        return self._events[event]
+
+    def seen_since(self, tenant: str, since_at: int, besides: str) -> bool:
+        return self._connection.execute(_SINCE, (since_at, tenant, besides)).fetchone() is not None
+
+    def states(self, tenant: str, key: str) -> dict[str, bytes]:
+        if (tenant, key) not in self._states:
+            self.fetch([Asked(states={(tenant, key): None})])
+        return self._states[tenant, key]
+
+    def marks(self, span: Span, mark: Mark, limit: int) -> list[Mark]:
+        if span not in self._marks:
+            self.fetch([Asked(spans={span: None})])
+        found = self._marks[span]
+        if len(found) < NEAR:
+            return found
+        row = (*span, *mark, limit)
+        return (
+            self._connection.execute(_BEFORE, row).fetchall()
+            + self._connection.execute(_AFTER, row).fetchall()
+        )
+
+    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+        if (tenant, check, subject) not in self._waiting:
+            self.fetch([Asked(subjects={(tenant, check, subject): None})])
+        return self._waiting[tenant, check, subject]
+
+    def question(self, tenant: str, check: str, key: str) -> Pending | None:
+        if (tenant, check, key) in self._questions:
+            return self._questions[tenant, check, key]
+        found = self._noted(self._connection.execute(_QUESTION, (tenant, check, key)).fetchall())
+        return found[0] if found else None
+
+    def due(self, now: int, limit: int) -> list[Pending]:
+        return self._noted(self._connection.execute(_DUE, (now, limit)).fetchall())
+
+    def forget(self) -> None:
+        for read in (self._events, self._states, self._marks, self._waiting, self._questions):
+            read.clear()
+
+    def _noted(self, rows: list[tuple[Any, ...]]) -> list[Pending]:
+        found = [Pending(*row) for row in rows]
+        self._questions.update({(each.tenant, each.check, each.key): each for each in found})
+        return found
+
+    def _take_events(self, keys: list[EventKey], rows: list[tuple[Any, ...]]) -> None:
+        self._events.update(dict.fromkeys(keys, False))
+        self._events.update(dict.fromkeys(rows, True))
+
+    def _take_states(self, keys: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> None:
+        self._states.update({key: {} for key in keys})
+        for tenant, key, kind, state in rows:
+            self._states[tenant, key][kind] = state
+
+    def _take_marks(self, keys: list[Span], rows: list[tuple[Any, ...]]) -> None:
+        self._marks.update({span: [] for span in keys})
+        for number, at, key in rows:
+            self._marks[keys[number - 1]].append((at, key))
+
+    def _take_waiting(self, keys: list[tuple[str, str, str]], rows: list[tuple[Any, ...]]) -> None:
+        self._waiting.update({key: [] for key in keys})
+        for each in self._noted(rows):
+            self._waiting[each.tenant, each.check, each.subject].append(each)

@@ -1,0 +1,156 @@
+"""A transaction on PostgreSQL: what works change is gathered, and written at its end in one journey."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bw_exporter.catalog import STORE_COMMITS, Family
+from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
+from bw_exporter.store.postgres_reads import EventKey, Reads
+from bw_exporter.store.protocol import Finding, Mark, Pending
+
+_KEPT_BY = 3600
+"""States are kept until the next full hour, so that one that changes often seldom moves in the index."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What a transaction has changed and not written yet. A question that was dropped is None."""
+
+    events: dict[EventKey, None] = field(default_factory=dict)
+    states: dict[tuple[str, str, str], tuple[bytes, int]] = field(default_factory=dict)
+    marks: dict[tuple[str, int], dict[Mark, int]] = field(default_factory=dict)
+    questions: dict[tuple[str, str, str], Pending | None] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    added: dict[Series, int] = field(default_factory=dict)
+    raised: dict[Series, int] = field(default_factory=dict)
+    counted: bool = False
+
+    def __bool__(self) -> bool:
+        return any(
+            (self.events, self.states, self.marks, self.questions, self.findings, self.added, self.raised)
+        )
+
+
+class PostgresTransaction:
+    """See protocol.Transaction. Works of one group see each other's changes through what is gathered here."""
+
+    def __init__(self, reads: Reads, payer_key: bytes) -> None:
+        self.reads = reads
+        self.gathered = Gathered()
+        self._payer_key = payer_key
+
+    def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
+        if self.knows_event(created_at, tenant, event):
+            return False
+        self.gathered.events[created_at, tenant, event] = None
+        return True
+
+    def knows_event(self, created_at: int, tenant: str, event: str) -> bool:
+        key = (created_at, tenant, event)
+        return key in self.gathered.events or self.reads.knows(key)
+
+    def saw_event_since(self, tenant: str, since_at: int, besides: str) -> bool:
+        return any(
+            owner == tenant and at >= since_at and event != besides
+            for at, owner, event in self.gathered.events
+        ) or self.reads.seen_since(tenant, since_at, besides)
+
+    def load(self, tenant: str, kind: str, key: str) -> bytes | None:
+        saved = self.gathered.states.get((tenant, key, kind))
+        return saved[0] if saved else self.reads.states(tenant, key).get(kind)
+
+    def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
+        self.gathered.states[tenant, key, kind] = (state, -(-keep_until // _KEPT_BY) * _KEPT_BY)
+
+    def mark(self, tenant: str, topic: int, mark: Mark, keep_until: int) -> None:
+        self.gathered.marks.setdefault((tenant, topic), {})[mark] = keep_until
+
+    def marks_around(
+        self, tenant: str, topic: int, mark: Mark, within_seconds: int, limit: int
+    ) -> tuple[list[Mark], list[Mark]]:
+        at, _ = mark
+        span = (tenant, topic, at - within_seconds, at + within_seconds)
+        found = set(self.reads.marks(span, mark, limit))
+        gathered = self.gathered.marks.get((tenant, topic), {})
+        found.update(other for other in gathered if abs(other[0] - at) <= within_seconds)
+        ordered = sorted(found)
+        before = [other for other in ordered if other < mark]
+        after = [other for other in ordered if other > mark]
+        return before[: -limit - 1 : -1], after[:limit]
+
+    def wait(self, pending: Pending) -> None:
+        self.gathered.questions[pending.tenant, pending.check, pending.key] = pending
+
+    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+        found = self._unchanged(self.reads.waiting(tenant, check, subject))
+        wanted = (tenant, check, subject)
+        found += [
+            each
+            for each in self.gathered.questions.values()
+            if each is not None and (each.tenant, each.check, each.subject) == wanted
+        ]
+        return sorted(found, key=lambda each: each.key)
+
+    def due(self, now: int, limit: int) -> list[Pending]:
+        gathered = self.gathered.questions
+        found = self._unchanged(self.reads.due(now, limit + len(gathered)))
+        found += [each for each in gathered.values() if each is not None and each.due_at <= now]
+        return sorted(found, key=lambda each: (each.due_at, each.tenant, each.check, each.key))[:limit]
+
+    def drop(self, pending: Pending) -> bool:
+        key = (pending.tenant, pending.check, pending.key)
+        gathered = self.gathered.questions
+        found = gathered[key] if key in gathered else self.reads.question(*key)
+        if found is None or found.due_at != pending.due_at:
+            return False
+        gathered[key] = None
+        return True
+
+    def report(self, finding: Finding) -> None:
+        self.gathered.findings.append(finding)
+
+    def change(self, tenant: str, changes: Sequence[Change]) -> None:
+        added, raised = self.gathered.added, self.gathered.raised
+        for each in changes:
+            if isinstance(each, RaiseTo):
+                line = series(each.family, tenant)
+                raised[line] = max(raised.get(line, 0), each.value)
+                continue
+            self.gathered.counted = True
+            if isinstance(each, Add):
+                line = series(each.family, tenant, each.values)
+                added[line] = added.get(line, 0) + each.amount
+            else:
+                self._observe(each.family, tenant, each.value)
+
+    def secret_topic(self, *parts: str) -> int:
+        keyed = hashlib.blake2b("\0".join(parts).encode(), key=self._payer_key, digest_size=8)
+        return int.from_bytes(keyed.digest(), "big", signed=True)
+
+    def taken(self) -> Gathered:
+        """Hand over what was gathered, to be written; what is read afterwards is read from the tables."""
+        gathered, self.gathered = self.gathered, Gathered()
+        if gathered.counted:
+            gathered.added[series(STORE_COMMITS, "")] = 1
+        self.reads.forget()
+        return gathered
+
+    def _observe(self, family: Family, tenant: str, value: int) -> None:
+        """Count in the first bucket that holds the value and in all after it, as they are cumulative."""
+        added, first = self.gathered.added, first_bucket(family, value)
+        for line in _lines(family, tenant):
+            amount = value if line.rank == sum_rank(family) else int(line.rank >= first)
+            added[line] = added.get(line, 0) + amount
+
+    def _unchanged(self, found: list[Pending]) -> list[Pending]:
+        gathered = self.gathered.questions
+        return [each for each in found if (each.tenant, each.check, each.key) not in gathered]
+
+
+@lru_cache(maxsize=1 << 12)
+def _lines(family: Family, tenant: str) -> list[Series]:
+    return histogram(family, tenant)

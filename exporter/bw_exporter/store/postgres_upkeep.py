@@ -1,0 +1,121 @@
+"""What a PostgreSQL store does beside counting: registering tenants, forgetting, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bw_exporter import catalog
+from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
+from bw_exporter.series import Series, initial, series
+from bw_exporter.store.marks import MarkRow
+from bw_exporter.store.postgres_arrays import arrays
+from bw_exporter.store.postgres_connection import Connection
+
+LEASE_SECONDS = 150
+"""How long a replica keeps house before another may; it prunes each minute and so renews the lease in time."""
+
+_PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
+
+_REGISTER = """
+INSERT INTO bw_tenants SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING RETURNING tenant
+"""
+_ZEROES = """
+INSERT INTO bw_series SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
+ON CONFLICT DO NOTHING
+"""
+_SET = """
+INSERT INTO bw_series VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (family, tenant, rank, line) DO UPDATE SET value = excluded.value
+"""
+_OLD_EVENTS = """
+DELETE FROM bw_events WHERE (created_at, tenant, event) IN
+    (SELECT created_at, tenant, event FROM bw_events WHERE created_at < %s ORDER BY created_at LIMIT %s)
+"""
+_OLD_FINDINGS = """
+DELETE FROM bw_findings WHERE id IN
+    (SELECT id FROM bw_findings WHERE found_at < %s ORDER BY found_at LIMIT %s)
+"""
+_OLD_STATES = """
+DELETE FROM bw_ledger WHERE (tenant, key, kind) IN
+    (SELECT tenant, key, kind FROM bw_ledger WHERE keep_until < %s ORDER BY keep_until LIMIT %s)
+RETURNING tenant, kind, state
+"""
+_MARKS = """
+DELETE FROM bw_marks
+USING unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]) AS gone (tenant, topic, at, key)
+WHERE bw_marks.tenant = gone.tenant AND bw_marks.topic = gone.topic AND bw_marks.at = gone.at
+    AND bw_marks.key = gone.key
+RETURNING bw_marks.tenant, bw_marks.topic, bw_marks.at, bw_marks.key
+"""
+# By the database's clock, which all replicas share.
+_NOW = "extract(epoch FROM clock_timestamp())::bigint"
+_LEASE = f"""
+INSERT INTO bw_leases VALUES ('house', %s, {_NOW} + {LEASE_SECONDS})
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until_at = excluded.until_at
+WHERE bw_leases.holder = excluded.holder OR bw_leases.until_at < {_NOW}
+"""  # noqa: S608 - constants
+_RELEASE = "DELETE FROM bw_leases WHERE name = 'house' AND holder = %s"
+
+
+SIZE = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relkind = 'r' AND relname LIKE 'bw\\_%%'
+    AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'bw_meta'::regclass)
+"""
+"""What the tables take on disk, with their indexes."""
+
+
+def registered(connection: Connection, tenants: Sequence[str], now: int) -> None:
+    """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
+    zeroes = [
+        series(catalog.STORE_COMMITS, ""),
+        series(catalog.WEBHOOK_REQUESTS, "", (catalog.UNKNOWN_TENANT,)),
+    ]
+    new: list[str] = []
+    if tenants:
+        (names,) = arrays("t", [(tenant,) for tenant in tenants])
+        new = [row[0] for row in connection.execute(_REGISTER, (names, now)).fetchall()]
+    zeroes += [line for tenant in new for family in _PER_TENANT for line in initial(family, tenant)]
+    with connection.pipeline():
+        connection.execute(_ZEROES, arrays("ititi", _at_zero(zeroes)))
+        for tenant in new:
+            connection.execute(_SET, (*series(catalog.TENANT_CREATED, tenant), now))
+
+
+def _at_zero(lines: Sequence[Series]) -> Iterator[tuple[int, str, int, str, int]]:
+    for line in sorted(set(lines)):
+        yield (*line, 0)
+
+
+def noted_probe(connection: Connection, now: int) -> None:
+    """Write one row, so that the commit is a real one."""
+    connection.execute(
+        "INSERT INTO bw_meta VALUES ('probed_at', %s)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (b"%d" % now,),
+    )
+
+
+def leased(connection: Connection, holder: bytes) -> bool:
+    """Take the lease or renew it; False while another replica has it."""
+    return connection.execute(_LEASE, (holder,)).rowcount == 1
+
+
+def released(connection: Connection, holder: bytes) -> None:
+    """Give the lease back, so that another replica need not wait for its end."""
+    connection.execute(_RELEASE, (holder,))
+
+
+def pruned(connection: Connection, now: int, limit: int) -> tuple[int, list[tuple[str, str, bytes]]]:
+    """Forget up to `limit` events, findings and states each; return how many went, and the states."""
+    with connection.pipeline():
+        events = connection.execute(_OLD_EVENTS, (now - EVENT_IDS_SECONDS, limit))
+        findings = connection.execute(_OLD_FINDINGS, (now - FINDING_SECONDS, limit))
+        states = connection.execute(_OLD_STATES, (now, limit), binary=True)
+    ended: list[tuple[str, str, bytes]] = states.fetchall()
+    return events.rowcount + findings.rowcount + len(ended), ended
+
+
+def without(connection: Connection, marks: Sequence[MarkRow]) -> list[MarkRow]:
+    """Forget these marks; return those that were there."""
+    return connection.execute(_MARKS, arrays("tiit", marks)).fetchall()
