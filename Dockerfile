@@ -8,11 +8,10 @@
 FROM python:3.12-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY requirements/runtime.lock requirements/dev.lock requirements/
+COPY requirements/runtime.lock requirements/build.lock requirements/
 RUN python -m venv /opt/billingwatch \
  && /opt/billingwatch/bin/pip install --require-hashes --only-binary :all: --requirement requirements/runtime.lock
-# The build backend, pinned and hashed like everything else.
-RUN pip install --require-hashes --only-binary :all: --requirement requirements/dev.lock
+RUN pip install --require-hashes --only-binary :all: --requirement requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter/bw_exporter exporter/bw_exporter
 COPY rules/bw_rules rules/bw_rules

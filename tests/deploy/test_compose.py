@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import configparser
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -129,7 +131,8 @@ def test_every_dependency_is_a_service_that_can_meet_its_condition(services: Ser
         needs = service.get("depends_on", {})
         for other, how in ((one, {}) for one in needs) if isinstance(needs, list) else needs.items():
             condition = how.get("condition", "service_started")
-            assert set(services[other].get("profiles", [])) <= set(service.get("profiles", [])), name
+            beside = set(services[other].get("profiles", [])) <= set(service.get("profiles", []))
+            assert beside or how.get("required") is False, name
             assert (services[other]["restart"] == "no") == (condition == "service_completed_successfully")
 
 
@@ -220,12 +223,63 @@ def test_caddy_listens_where_443_leads_to(services: Services) -> None:
     assert f"https_port {inside}\n" in caddyfile
 
 
+def test_the_exporter_and_nobody_else_reaches_postgres_which_reaches_nothing(
+    compose: dict[str, Any], services: Services
+) -> None:
+    on_it = {name for name, service in services.items() if "database" in service.get("networks", [])}
+    assert on_it == {"exporter", "postgres"}
+    assert services["postgres"]["networks"] == ["database"]
+    assert compose["networks"]["database"] == {"internal": True}
+    assert not published(services["postgres"])
+
+
+def test_one_variable_says_which_store_the_exporter_uses(services: Services) -> None:
+    assert services["exporter"]["environment"]["BW_STORAGE_URL"] == image_environment()["BW_STORAGE_URL"]
+    page = (ROOT / "docs/compose.md").read_text()
+    [url] = re.findall(r"BILLINGWATCH_STORAGE_URL=([^\s'\"`]+)", page)
+    exporter = load({"BILLINGWATCH_STORAGE_URL": url})["services"]["exporter"]
+    assert exporter["environment"]["BW_STORAGE_URL"] == url == "postgresql:///?service=billingwatch"
+
+
+def test_what_the_exporter_says_to_postgres_is_what_postgres_is_set_up_with(
+    services: Services, containers: Containers
+) -> None:
+    file = configparser.ConfigParser()
+    file.read(containers["exporter"].local(services["exporter"]["environment"]["PGSERVICEFILE"]))
+    given = services["postgres"]["environment"]
+    password = Path(containers["postgres"].local(given["POSTGRES_PASSWORD_FILE"])).read_text()
+    assert dict(file["billingwatch"]) == {
+        "host": "postgres",
+        "port": "5432",
+        "dbname": given["POSTGRES_DB"],
+        "user": given["POSTGRES_USER"],
+        "password": password.strip(),
+    }
+    check = services["postgres"]["healthcheck"]["test"]
+    assert check[-4:] == ["-U", given["POSTGRES_USER"], "-d", given["POSTGRES_DB"]]
+
+
+def test_the_commands_of_the_page_give_both_the_same_new_password(tmp_path: Path) -> None:
+    page = (ROOT / "docs/compose.md").read_text()
+    commands = re.search(r"(?m)^password=\$\(openssl rand.*\n(?:.*\n){2}", page)
+    assert commands
+    folder = tmp_path / "billingwatch"
+    shutil.copytree(ROOT / "deploy/example", folder)
+    script = commands[0].replace("sudo ", "").replace("/etc/billingwatch", str(folder))
+    subprocess.run(["bash", "-euc", script], check=True)
+    password = (folder / "secrets/postgres/password").read_text()
+    assert re.fullmatch("[0-9a-f]{48}", password)
+    assert f"password={password}\n" in (folder / "secrets/postgres/pg_service.conf").read_text()
+
+
 # What keeps it safe
 
 
 def test_images_are_pinned(services: Services) -> None:
     for service in services.values():
-        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+(-alpine)?", service["image"]), service["image"]
+        numbers = 2 if service["image"].startswith("postgres:") else 3  # PostgreSQL's versions have no third
+        pinned = rf"[a-z/-]+:v?\d+(\.\d+){{{numbers - 1}}}(-alpine)?"
+        assert re.fullmatch(pinned, service["image"]), service["image"]
 
 
 def test_only_the_webhook_ports_are_published_on_all_interfaces(services: Services) -> None:
@@ -263,6 +317,8 @@ def test_every_service_that_stays_restarts_and_tells_its_health_on_a_port_of_its
             port = str(urlsplit(check[-1]).port)
             ports = {inside for _, inside in published(service)}
             assert port in ports or f":{port} {{" in (ROOT / "deploy/caddy/Caddyfile").read_text(), name
+        elif name == "postgres":
+            assert check[1] == "pg_isready"
         else:
             assert check[1:] == ["python", "-m", "bw_exporter.healthcheck"]
 
@@ -279,6 +335,7 @@ def test_secrets_are_files_that_only_those_who_need_them_see(services: Services)
         "simulator": "exporter",
         "alertmanager": "alertmanager",
         "grafana": "grafana",
+        "postgres": "postgres",
     }
     text = (ROOT / "docker-compose.yml").read_text() + (
         ROOT / "deploy/example/config/tenants.yaml"
@@ -291,7 +348,13 @@ def test_what_is_a_users_own_lies_in_one_folder_that_a_variable_names(tmp_path: 
     own = {m.source for s in services.values() for m in mounts(s) if m.is_bind and m.source.startswith("/")}
     assert own == {
         f"{tmp_path}/{part}"
-        for part in ("config", "secrets/exporter", "secrets/alertmanager", "secrets/grafana")
+        for part in (
+            "config",
+            "secrets/exporter",
+            "secrets/alertmanager",
+            "secrets/grafana",
+            "secrets/postgres",
+        )
     }
     assert "deploy/example" not in str(services)
 
