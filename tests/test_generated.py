@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
+import promql_parser
 import pytest
 
 from bw_exporter import catalog, generate
 from bw_exporter.money import MINOR_UNITS
+from bw_exporter.reference import marks
+from bw_exporter.reference.examples import example
 
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_metric_table_of_the_readme_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pages_made_from_code_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert generate.main(["--check"]) == 0, "run make generate"
 
 
-def test_a_stale_table_is_told_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stale_page_is_told_and_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
     monkeypatch.chdir(tmp_path)
-    readme = Path("README.md")
-    readme.write_text(f"before\n{generate.BEGIN}\nold\n{generate.END}\nafter\n", encoding="utf-8")
+    page = Path("docs/metrics.md")
+    current = page.read_text(encoding="utf-8")
+    page.write_text(current.replace("- gauge", "- gouge"), encoding="utf-8")
     assert generate.main(["--check"]) == 1
     assert generate.main([]) == 0
+    assert page.read_text(encoding="utf-8") == current
     assert generate.main(["--check"]) == 0
-    text = readme.read_text(encoding="utf-8")
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert all(f"`{family.name}`" in text for family in catalog.FAMILIES)
+
+
+def test_a_page_without_its_marks_is_not_written_over() -> None:
+    with pytest.raises(ValueError, match="lacks the marks"):
+        marks.between("# A page\n", "maker", "part", "text")
+
+
+def test_every_metric_has_a_section_of_the_reference_and_a_query_that_parses() -> None:
+    text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    names = {name for family in catalog.FAMILIES for name in family.sample_names}
+    for family in catalog.FAMILIES:
+        assert f"\n## {family.name}\n" in text
+        query = example(family)[1]
+        promql_parser.parse(query)
+        assert set(re.findall(r"\bbilling\w+", query)) <= names, query
 
 
 def test_family_numbers_and_names_are_never_shared() -> None:

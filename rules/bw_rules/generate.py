@@ -1,4 +1,4 @@
-"""Writes what is made from code: the shipped example's rules and routing, runbooks, the configuration reference.
+"""Writes what is made from code: the shipped example's rules and routing, runbooks, references of settings and alerts.
 
 `python -m bw_rules.generate` in a checkout; with `--check` it writes nothing and exits 1 if something is stale.
 """
@@ -9,39 +9,43 @@ import sys
 from pathlib import Path
 
 from bw_exporter import tenants
-from bw_rules import build, reference, runbooks
+from bw_exporter.reference import flags, marks
+from bw_rules import alerts_page, build, cli, kubernetes_example, reference, runbooks
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.render import alertmanager, prometheus
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "rules/tenants.example.yaml"
-BEGIN, END = "<!-- made by bw_rules.generate: {name} -->", "<!-- end: {name} -->"
+MAKER = "bw_rules.generate"
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return the text of every generated file, by its path."""
     example = tenants.load(str(root / EXAMPLE), detectors=THRESHOLDS, read_secrets=False)
     routing = alertmanager.routing(example, (0, 25))
-    reference_page = root / "docs" / "configuration.md"
-    page = reference_page.read_text(encoding="utf-8")
-    for name, text in (("keys", reference.keys_tables()), ("thresholds", reference.thresholds_tables())):
-        page = between(page, name, text)
+    defaults = {name: model() for name, model in THRESHOLDS.items()}
+    plain = tenants.Tenants((), {}, EXAMPLE, default_detectors=defaults)
+    parts = {
+        "configuration.md": {"keys": reference.keys_tables(), "thresholds": reference.thresholds_tables()},
+        "alerts.md": alerts_page.sections(plain, routing.inhibit_rules),
+        "command-line.md": {"bw-rules": "\n".join(flags.sections(cli._parser()).values())},  # noqa: SLF001
+    }
     return {
         root / "rules" / "billing.rules.yml": prometheus.render(
             build.groups(example, build.Settings()), EXAMPLE
         ),
         root / "rules" / "alertmanager.example.yml": alertmanager.render(routing, EXAMPLE),
-        reference_page: page,
+        **{root / "docs" / name: _page(root / "docs" / name, texts) for name, texts in parts.items()},
         **{root / "docs" / "runbooks" / name: text for name, text in runbooks.pages().items()},
+        **kubernetes_example.files(root),
     }
 
 
-def between(page: str, name: str, text: str) -> str:
-    """Return the page with what stands between the marks of `name` replaced."""
-    begin, end = BEGIN.format(name=name), END.format(name=name)
-    head, _, rest = page.partition(begin)
-    _, _, tail = rest.partition(end)
-    return f"{head}{begin}\n\n{text}\n{end}{tail}"
+def _page(path: Path, parts: dict[str, str]) -> str:
+    page = path.read_text(encoding="utf-8")
+    for name, text in parts.items():
+        page = marks.between(page, MAKER, name, text)
+    return page
 
 
 def stale(root: Path = ROOT) -> list[Path]:
