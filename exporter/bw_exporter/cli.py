@@ -116,6 +116,10 @@ def _serve_flags(parser: Parser, environ: Mapping[str, str]) -> None:
         help="the public listener, where Stripe posts to /webhooks/<tenant> (default: %(default)s)",
     )  # fmt: skip
     parser.flag(
+        "--web.webhook-url", environ, kind=options.url, metavar="URL",
+        help="the public listener as Stripe sees it, for the page to show, as in https://hooks.example.com",
+    )  # fmt: skip
+    parser.flag(
         "--web.metrics-address", environ, default="127.0.0.1:9847", kind=options.address, metavar="HOST:PORT",
         help="the private listener: /metrics, /-/ready, /findings, a page (default: %(default)s)",
     )  # fmt: skip
@@ -170,6 +174,7 @@ def _serve(args: Namespace) -> int:
             metrics_address=args.web_metrics_address,
             workers=args.web_workers,
             web_config=web,
+            webhook_url=args.web_webhook_url or "",
             request_timeout=args.web_request_timeout,
         ),
         tenants,

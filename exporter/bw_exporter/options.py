@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 from bw_exporter.config import durations
 
@@ -85,6 +86,14 @@ def address(text: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > _HIGHEST_PORT:
         raise ValueError(f"{text!r} is no address; write HOST:PORT, as in 127.0.0.1:8000")
     return host or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104
+
+
+def url(text: str) -> str:
+    """Read the address of a web server, to which a path is added."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is no address of a web server; write it as https://hooks.example.com")
+    return text.rstrip("/")
 
 
 def cores() -> int:

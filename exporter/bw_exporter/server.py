@@ -51,6 +51,7 @@ class ServeOptions:
     metrics_address: Address
     workers: int
     web_config: WebConfig
+    webhook_url: str = ""
     request_timeout: float = 10.0
     graceful_timeout: int = 30
 
@@ -142,6 +143,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             limiter=self.limiter,
             web_config=self.options.web_config,
             request_timeout=self.options.request_timeout,
+            webhook_url=self.options.webhook_url,
             close_inherited=close_inherited,
         )
         app, timeout, cfg, log = rest

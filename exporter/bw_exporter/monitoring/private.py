@@ -7,15 +7,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from bw_exporter import __version__, exposition
+from bw_exporter import exposition
 from bw_exporter.config import durations
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.monitoring import landing, web_pages
+from bw_exporter.monitoring import web_pages
 from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
 from bw_exporter.monitoring.findings_table import as_dict
+from bw_exporter.monitoring.landing.pages import Sources, pages
 from bw_exporter.options import positive
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
     from bw_exporter.configuration import ConfigState, CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
+    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.store import Store
 
 MOST_FINDINGS = 1000
 _PROBE_SECONDS = 1.0
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
 
 _log = logging.getLogger(__name__)
 
@@ -61,13 +62,21 @@ def private_app(
     health: StoreHealth,
     web_config: WebConfig,
     request_reload: Callable[[], ConfigState | None],
+    last_refusals: LastRefusals,
+    webhook_url: str = "",
 ) -> Flask:
-    """Return the WSGI application. `request_reload` returns the outcome, or None if none came in time."""
+    """Return the WSGI application.
+
+    `request_reload` returns the outcome, or None if none came in time. `webhook_url` is the public listener's
+    address as Stripe sees it, for people to paste.
+    """
     app = Flask(__name__, static_folder=None)
     readiness = Readiness(store)
     _guard(app, web_config)
     _for_machines(app, config, store, health, readiness)
-    _for_people(app, config, store, readiness)
+    app.register_blueprint(
+        pages(Sources(config, store, health, last_refusals, readiness.reason_not_ready, webhook_url))
+    )
 
     @app.post("/-/reload")
     def reload() -> Response:
@@ -169,32 +178,6 @@ def _for_machines(
             limit=min(limit, MOST_FINDINGS),
         )
         return jsonify(findings=[as_dict(finding) for finding in found])
-
-
-def _for_people(app: Flask, config: CurrentConfig, store: Store, readiness: Readiness) -> None:
-    @app.get("/")
-    def page() -> Response:
-        state, now = config.state, int(time.time())
-        wanted = request.args.get("q", "")
-        found = landing.chosen(state.tenants.all, wanted)
-        html = render_template(
-            "landing.html",
-            version=__version__,
-            state=state,
-            loaded=landing.ago(state.loaded_at, now),
-            not_ready=readiness.reason_not_ready(),
-            unknown=landing.unknown_requests(store),
-            rows=[landing.row(tenant, store, now) for tenant in found[: landing.MOST_TENANTS]],
-            found=len(found),
-            more=len(state.tenants.all) > landing.MOST_TENANTS,
-            wanted=wanted,
-        )
-        headers = {
-            "Content-Security-Policy": _PAGE_POLICY,
-            "X-Frame-Options": "deny",
-            "Cache-Control": "no-store",
-        }
-        return Response(html, headers=headers)
 
 
 def _text(text: str, status: int = 200) -> Response:

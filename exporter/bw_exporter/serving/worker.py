@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bw_exporter import housekeeping, web
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
+from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
 from bw_exporter.refusals import Refusals
 from bw_exporter.serving.http_worker import HttpWorker
@@ -43,6 +44,7 @@ class WorkerContext:
     limiter: RateLimiter
     web_config: WebConfig
     request_timeout: float
+    webhook_url: str
     close_inherited: Callable[[], None]
 
 
@@ -150,8 +152,18 @@ class PrivateWorker(Worker):
         def keep_house() -> None:
             housekeeping.run(store, health, time.time, self._stop)
 
+        last_refusals = LastRefusals()
         self.spawn_thread("housekeeping", keep_house)
-        return private_app(config, store, health, self.context.web_config, self.request_reload)
+        self.spawn_thread("last-refusals", lambda: last_refusals.follow(store, time.time, self._stop))
+        return private_app(
+            config,
+            store,
+            health,
+            self.context.web_config,
+            self.request_reload,
+            last_refusals,
+            self.context.webhook_url,
+        )
 
     def request_reload(self) -> ConfigState | None:
         """Have the supervisor load the file; return the outcome, None if it did not come in time."""

@@ -1,0 +1,136 @@
+"""The routes of the pages: `/`, `/tenants/<id>` and what they are styled with."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, render_template, request
+from jinja2 import StrictUndefined
+
+from bw_exporter import DOCS_URL, __version__
+from bw_exporter.monitoring.landing import findings, shown
+from bw_exporter.monitoring.landing.advice import EVENTS_TO_SELECT, UNKNOWN_TENANT
+from bw_exporter.monitoring.landing.overview import Wanted, overview
+from bw_exporter.monitoring.landing.standing import STATES
+from bw_exporter.monitoring.landing.tenant_page import tenant_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask.sansio.blueprints import BlueprintSetupState
+
+    from bw_exporter.configuration import CurrentConfig
+    from bw_exporter.housekeeping import StoreHealth
+    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.store import Store
+
+FINDINGS_SECONDS = 7 * 86_400
+MOST_FINDINGS = 10
+
+_LONGEST_TEXT = 100
+_MOST_PAGES = 10**6
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "deny",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_FILTERS = (shown.moment, shown.timestamp, shown.number, shown.percent, shown.size, shown.ago, shown.span)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the pages read from; `reason_not_ready` says why the store takes no writes, or nothing.
+
+    `webhook_url` is the public listener's address as Stripe sees it, empty where nobody said.
+    """
+
+    config: CurrentConfig
+    store: Store
+    health: StoreHealth
+    last_refusals: LastRefusals
+    reason_not_ready: Callable[[], str]
+    webhook_url: str = ""
+    clock: Callable[[], float] = time.time
+
+
+def pages(sources: Sources) -> Blueprint:
+    """Return the pages, to be registered at the root of the private application."""
+    found = Blueprint(
+        "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
+    )
+    found.record(_prepare_templates)
+
+    @found.get("/")
+    def all_tenants() -> Response:
+        state, now = sources.config.state, int(sources.clock())
+        since = now - FINDINGS_SECONDS
+        newest = sources.store.findings(tenant=None, since_at=since, limit=MOST_FINDINGS)
+        return _page(
+            "overview.html",
+            sources,
+            now,
+            root="./",
+            overview=overview(state.tenants, sources.store, sources.last_refusals, _wanted(), now),
+            findings=[findings.shown(finding) for finding in newest],
+            not_ready=sources.reason_not_ready(),
+            health=sources.health,
+            states=STATES,
+            unknown_advice=UNKNOWN_TENANT,
+            python=platform.python_version(),
+        )
+
+    @found.get("/tenants/<tenant_id>")
+    def one_tenant(tenant_id: str) -> Response:
+        tenants, now = sources.config.state.tenants, int(sources.clock())
+        tenant = tenants.by_id.get(tenant_id)
+        if tenant is None:
+            answer = _page("unknown_tenant.html", sources, now, root="../", wanted=tenant_id)
+            answer.status_code = 404
+            return answer
+        return _page(
+            "tenant.html",
+            sources,
+            now,
+            root="../",
+            tenant=tenant,
+            page=tenant_page(tenants, tenant, sources.store, sources.last_refusals, now),
+            webhook_url=sources.webhook_url.rstrip("/"),
+            events_to_select=EVENTS_TO_SELECT,
+        )
+
+    return found
+
+
+def _prepare_templates(setup: BlueprintSetupState) -> None:
+    environment = setup.app.jinja_env
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.undefined = StrictUndefined
+    environment.filters.update({each.__name__: each for each in _FILTERS})
+
+
+def _page(template: str, sources: Sources, now: int, **values: Any) -> Response:  # noqa: ANN401 - a template's
+    html = render_template(
+        template,
+        now=now,
+        version=__version__,
+        docs=DOCS_URL,
+        config=sources.config.state,
+        refusals_since=sources.last_refusals.since_at,
+        **values,
+    )
+    return Response(html, headers=_HEADERS)
+
+
+def _wanted() -> Wanted:
+    """Read the question; what makes no sense is the question for everything."""
+    given = request.args
+    page = given.get("page", "1")
+    number = min(int(page), _MOST_PAGES) if page.isascii() and page.isdigit() and len(page) < 10 else 1  # noqa: PLR2004
+    known = {state.key for state in STATES}
+    state = given.get("state", "")
+    return Wanted(given.get("q", "")[:_LONGEST_TEXT], state if state in known else "", max(number, 1))

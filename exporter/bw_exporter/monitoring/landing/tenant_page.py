@@ -1,0 +1,101 @@
+"""One tenant in full: how it stands, how to point Stripe at it, what was found, and what is in force for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bw_exporter import catalog
+from bw_exporter.config import in_force
+from bw_exporter.monitoring.landing import counts, findings
+from bw_exporter.monitoring.landing.lag import Lag, lag
+from bw_exporter.monitoring.landing.standing import FAMILIES, Standing, standing
+from bw_exporter.retention import FINDING_SECONDS
+
+if TYPE_CHECKING:
+    from bw_exporter.config.in_force import Setting
+    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.store import Store
+    from bw_exporter.tenants import Tenant, Tenants
+
+MOST_FINDINGS = 50
+
+_COMMON_SETTINGS = ("enabled", "severity", "for", "keep_firing_for")
+_CHECKS = (
+    catalog.EVENTS,
+    catalog.WEBHOOK_LAG,
+    catalog.CHARGE_ATTEMPTS,
+    catalog.DUPLICATE_CHARGES,
+    catalog.DUPLICATE_SKIPPED,
+    catalog.INVOICE_CHECKS,
+    catalog.INVOICE_ABSTENTIONS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One detector as this tenant has it; `own` counts the settings that differ from the defaults."""
+
+    name: str
+    alert: str
+    enabled: bool
+    severity: str
+    settings: tuple[Setting, ...]
+    own: int
+
+    @property
+    def main(self) -> tuple[Setting, ...]:
+        """The settings that no other detector has."""
+        return tuple(one for one in self.settings if one.key not in _COMMON_SETTINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPage:
+    """What the template needs; the dictionaries hold counts by event type, reason or verdict."""
+
+    standing: Standing
+    redelivered: int
+    events: dict[str, int]
+    lag: Lag | None
+    findings: tuple[findings.Shown, ...]
+    more_findings: bool
+    charges: int
+    duplicates: int
+    duplicates_skipped: dict[str, int]
+    invoices: dict[str, int]
+    abstentions: dict[str, int]
+    detectors: tuple[Detector, ...]
+
+
+def tenant_page(tenants: Tenants, tenant: Tenant, store: Store, last: LastRefusals, now: int) -> TenantPage:
+    """Read one tenant; raises StoreUnavailableError."""
+    last.look(store, now)
+    found = counts.read(store, (*FAMILIES, *_CHECKS), [tenant.id]).get(tenant.id, {})
+    kept = store.findings(tenant=tenant.id, since_at=now - FINDING_SECONDS, limit=MOST_FINDINGS + 1)
+    return TenantPage(
+        standing=standing(tenant, found, last, now),
+        redelivered=counts.of(found, catalog.WEBHOOK_REQUESTS, "redelivered"),
+        events=counts.by_value(found, catalog.EVENTS),
+        lag=lag(tenant, found),
+        findings=tuple(findings.shown(finding) for finding in kept[:MOST_FINDINGS]),
+        more_findings=len(kept) > MOST_FINDINGS,
+        charges=counts.of(found, catalog.CHARGE_ATTEMPTS),
+        duplicates=counts.of(found, catalog.DUPLICATE_CHARGES),
+        duplicates_skipped=counts.by_value(found, catalog.DUPLICATE_SKIPPED),
+        invoices=counts.by_value(found, catalog.INVOICE_CHECKS),
+        abstentions=counts.by_value(found, catalog.INVOICE_ABSTENTIONS),
+        detectors=tuple(_detector(tenants, tenant, name) for name in tenant.detectors),
+    )
+
+
+def _detector(tenants: Tenants, tenant: Tenant, name: str) -> Detector:
+    thresholds = tenant.detectors[name]
+    settings = in_force.settings(tenants, name, tenant.id)
+    return Detector(
+        name,
+        "Billing" + "".join(word.capitalize() for word in name.split("_")),
+        bool(getattr(thresholds, "enabled", True)),
+        str(getattr(thresholds, "severity", "")),
+        settings,
+        sum(one.origin.startswith("tenants.") for one in settings),
+    )
