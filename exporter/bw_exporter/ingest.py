@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bw_exporter import catalog, event, facts
@@ -27,27 +28,41 @@ _LATE_KIND = "event"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A verified body, read: the work that counts it, and what to warn of where that accepts it."""
+
+    work: Callable[[Transaction], Result]
+    warning: Mapping[str, str] = field(default_factory=dict)
+
+    def concluded(self, result: Result) -> Result:
+        """Return the result of the work, which is durable now."""
+        if self.warning and result == "accepted":
+            _log.warning("an event was accepted and not applied, since it cannot be read", extra=self.warning)
+        return result
+
+
 def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:
     """Take a verified body in; what it returns is durable.
 
     Raises StoreUnavailableError where nothing was counted and Stripe should send the event again.
     """
+    intake = read(body, tenant, now)
+    return intake.concluded(store.write(intake.work))
+
+
+def read(body: bytes, tenant: Tenant, now: int) -> Intake:
+    """Read a verified body, all but the store's part of taking it in."""
     try:
         received = event.parse(body)
     except NotAnEventError:
-        store.write(lambda tx: _not_an_event(tx, tenant, now))
-        return "malformed"
+        return Intake(lambda tx: _not_an_event(tx, tenant, now))
     reading = _read(received, tenant)
-    result = store.write(lambda tx: _applied(tx, tenant, received, reading, now))
-    if reading.malformed and result == "accepted":
-        told = {
-            "tenant": tenant.id,
-            "event": received.id,
-            "type": _label(received),
-            "problem": reading.malformed,
-        }
-        _log.warning("an event was accepted and not applied, since it cannot be read", extra=told)
-    return result
+    warning = {}
+    if reading.malformed:
+        about = {"event": received.id, "type": _label(received), "problem": reading.malformed}
+        warning = {"tenant": tenant.id, **about}
+    return Intake(lambda tx: _applied(tx, tenant, received, reading, now), warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ def _label(received: Event) -> str:
     return listed(received.type, HANDLED_EVENT_TYPES)
 
 
-def _not_an_event(tx: Transaction, tenant: Tenant, now: int) -> None:
+def _not_an_event(tx: Transaction, tenant: Tenant, now: int) -> Result:
     tx.change(
         tenant.id,
         (
@@ -87,6 +102,7 @@ def _not_an_event(tx: Transaction, tenant: Tenant, now: int) -> None:
             RaiseTo(catalog.LAST_EVENT, now),
         ),
     )
+    return "malformed"
 
 
 def _applied(

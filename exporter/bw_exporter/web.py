@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from bw_exporter import ingest, signature
+from bw_exporter.durable_answer import DurableAnswer
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.signature import Verdict
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from bw_exporter.configuration import CurrentConfig
     from bw_exporter.rate_limit import RateLimiter
     from bw_exporter.refusals import Refusals
-    from bw_exporter.store import Store
+    from bw_exporter.store import Outcome, Store
+    from bw_exporter.tenants import Tenant
 
 LARGEST_BODY_BYTES = 1 << 20
 """Stripe publishes no limit; the largest events seen have a tenth of this."""
@@ -62,15 +64,17 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
             answer.headers["Retry-After"] = str(math.ceil(wait))
             return answer
         try:
-            result = ingest.receive(body, tenant, store, int(now))
-        except StoreUnavailableError as error:
-            _log.error("cannot commit, Stripe will send it again: %s", error, extra={"tenant": tenant.id})
-        except Exception:  # noqa: BLE001 - never a 500: Stripe would stop, and we would not know why
-            _log.exception("an event failed, Stripe will send it again", extra={"tenant": tenant.id})
-        else:
-            return _answer(400 if result == "malformed" else 200, result)
-        refusals.count(tenant.id, "store_error")
-        return _answer(503, "not stored; send it again")
+            intake = ingest.read(body, tenant, int(now))
+        except Exception as error:  # noqa: BLE001 - logged
+            return _failed(error, tenant, refusals)
+
+        def conclude(outcome: Outcome) -> Response:
+            result, error = outcome
+            if error is not None:
+                return _failed(error, tenant, refusals)
+            return _answer(400 if result == "malformed" else 200, intake.concluded(result))
+
+        return DurableAnswer(intake.work, store, conclude)
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
@@ -92,6 +96,16 @@ def _body() -> bytes | None:
     except RequestEntityTooLarge:
         return None
     return body if len(body) <= LARGEST_BODY_BYTES else None
+
+
+def _failed(error: BaseException, tenant: Tenant, refusals: Refusals) -> Response:
+    """Answer 503, never 500: Stripe would stop then, and we would not know why."""
+    if isinstance(error, StoreUnavailableError):
+        _log.error("cannot commit, Stripe will send it again: %s", error, extra={"tenant": tenant.id})
+    else:
+        _log.error("an event failed, Stripe will send it again", exc_info=error, extra={"tenant": tenant.id})
+    refusals.count(tenant.id, "store_error")
+    return _answer(503, "not stored; send it again")
 
 
 def _answer(status: int, text: str) -> Response:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gunicorn import sock as gunicorn_sock
 from gunicorn import util
 from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
@@ -32,10 +33,19 @@ WRITE_TIMEOUT_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 LINGER_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
 
+WASTE_LIMIT_BYTES = 64 * 1024
+"""Chunks of 100 bytes stay below this for a body of a MiB; chunks of one byte would take seconds to read."""
+
+_PIECE_BYTES = 4 * 1024
+_SLICE_BYTES = 8 * 1024
 _HELD_BYTES = 16 * 1024
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _NO_WAITING = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade):", re.IGNORECASE)
+
+
+class WastefulChunksError(ParseException):  # type: ignore[misc]
+    """A body in chunks came with far more framing than any sender needs."""
 
 
 class RequestLateError(TimeoutError):
@@ -45,7 +55,8 @@ class RequestLateError(TimeoutError):
 class Connection:
     """A client's connection, moved between the worker's poller and its threads.
 
-    `last` is set once the client has sent the last request it will, all of it.
+    `patient` is off while the loop itself answers, which waits for no client: it lets go of one that would have
+    it wait. `last` is set once the client has sent the last request it will, all of it.
     `received` gathers a request while no thread is spent on it. `deadline` (monotonic) is when the request
     has to be whole: it runs from the moment the request is awaited, which is the accept of a new connection
     and the first byte of a later request. `timeout` is when the poller gives up on the connection. The socket
@@ -66,6 +77,7 @@ class Connection:
         self.queued_at = 0.0
         self.lingered = 0
         self.last = False
+        self.patient = True
         self._searched = 0
         self._whole_at = 0
         self.sock.settimeout(0.0)
@@ -103,6 +115,11 @@ class Connection:
                 return True
             self._whole_at = end + len(_HEAD_END) + size
         return len(self.received) >= self._whole_at
+
+    @property
+    def whole(self) -> bool:
+        """Whether the next request has been received to its end, as far as its head tells."""
+        return bool(self._whole_at) and len(self.received) >= self._whole_at
 
     def await_next_request(self, deadline: float) -> bool:
         """Make ready for another request; True if its beginning came along with the one before."""
@@ -146,11 +163,15 @@ class Connection:
         reader = request.body.reader
         if isinstance(reader, LengthReader) and reader.length > BODY_LIMIT_BYTES:
             request.force_close()
+            request._expected_100_continue = False  # noqa: SLF001 - gunicorn has no public name for it
             return
-        if request._expected_100_continue:  # noqa: SLF001 - gunicorn has no public name for it
+        if request._expected_100_continue:  # noqa: SLF001
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request._expected_100_continue = False  # noqa: SLF001
-        body = request.body.read(BODY_LIMIT_BYTES + 1)
+        if isinstance(reader, LengthReader):
+            body = request.body.read(BODY_LIMIT_BYTES + 1)
+        else:
+            body = self._read_chunks(request)
         if len(body) > BODY_LIMIT_BYTES:
             request.force_close()
         request.body = io.BytesIO(body)
@@ -158,6 +179,17 @@ class Connection:
             # Werkzeug cuts a body without a length off at its limit instead of refusing it.
             request.headers = [pair for pair in request.headers if pair[0] != "TRANSFER-ENCODING"]
             request.headers.append(("CONTENT-LENGTH", str(len(body))))
+
+    def _read_chunks(self, request: Request) -> bytes:
+        """Return the body up to one byte above the limit; raises WastefulChunksError."""
+        assert self.parser is not None
+        unreader, body = self.parser.unreader, bytearray()
+        begun = unreader.consumed()
+        while len(body) <= BODY_LIMIT_BYTES and (piece := request.body.read(_PIECE_BYTES)):
+            body += piece
+            if unreader.consumed() - begun - len(body) > WASTE_LIMIT_BYTES:
+                raise WastefulChunksError
+        return bytes(body[: BODY_LIMIT_BYTES + 1])
 
     def read(self) -> Request:
         """In a thread: return the next request, read whole; raises what `begin` and `read_body` raise.
@@ -171,12 +203,14 @@ class Connection:
         return request
 
     def send(self, data: bytes | bytearray) -> None:
-        """Send all of it; waits only for a client that is slow to take it. Raises OSError."""
+        """Send all of it; waits only for a client that is slow to take it, if `patient`. Raises OSError."""
         sent = 0
         if not self.cfg.is_ssl:
             with contextlib.suppress(BlockingIOError):
                 sent = self.sock.send(data)
         if sent < len(data):
+            if not self.patient:
+                raise BlockingIOError("the client takes no answers")
             self.sock.settimeout(WRITE_TIMEOUT_SECONDS)
             self.sock.sendall(memoryview(data)[sent:])
             self.sock.settimeout(0.0)
@@ -184,6 +218,8 @@ class Connection:
     def refuse(self, status: int, reason: str) -> None:
         """Answer without the application; never blocks."""
         with contextlib.suppress(OSError):
+            # A read that was late has left its own timeout, which gunicorn would turn into blocking.
+            self.sock.settimeout(0.0)
             util.write_error(self.sock, status, reason, "")
 
     def linger(self) -> bool:
@@ -192,6 +228,7 @@ class Connection:
         RFC 9112, section 9.6: closing with unread bytes resets the connection and may lose the answer.
         """
         try:
+            self.sock.settimeout(0.0)  # an answer that was not taken has left its own
             self.sock.shutdown(1)
         except OSError:
             return False
@@ -254,12 +291,31 @@ class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection.sock)
         self._connection = connection
+        self._received = 0
+
+    def consumed(self) -> int:
+        """Return how many bytes the parser has taken, all requests of the connection together."""
+        return self._received - len(self.buf.getbuffer())
+
+    def unread(self, data: bytes) -> None:
+        self._received += len(data)
+        super().unread(data)
+
+    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
+        """Hand what was gathered on in slices: of all that it gets, the parser makes a copy for each chunk."""
+        if size is None and len(self.buf.getbuffer()) > _SLICE_BYTES:
+            size = _SLICE_BYTES
+        data: bytes = super().read(size, read_ahead)
+        return data
 
     def chunk(self, size_hint: int | None = None) -> bytes:
+        if not self._connection.patient:
+            raise ParseException("the request has no end where its head says")
         self.sock.settimeout(self._connection.seconds_left())
         try:
             data: bytes = super().chunk(size_hint)
         except TimeoutError as error:
             raise RequestLateError from error
         self.sock.settimeout(0.0)
+        self._received += len(data)
         return data

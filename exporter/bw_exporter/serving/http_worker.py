@@ -13,20 +13,22 @@ import signal
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from gunicorn.http import wsgi
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from bw_exporter.serving.connection import Connection, Outgoing, RequestLateError
+from bw_exporter.serving.connection import Connection, RequestLateError
+from bw_exporter.serving.exchange import Exchange
 from bw_exporter.serving.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from gunicorn.http.message import Request
+    from bw_exporter.serving.batch import Batch
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ _REFUSALS = {
     LimitRequestHeaders: (431, "Request Header Fields Too Large"),
     LimitRequestLine: (414, "URI Too Long"),
 }
+_ACCEPTED_AT_ONCE = 16
 _WARN_EVERY_SECONDS = 60.0
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -54,6 +57,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.pending_conns: deque[Connection] = deque()
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
+        self.batch: Batch | None = None
         self._warned_at = float("-inf")
 
     def init_process(self) -> None:
@@ -69,7 +73,12 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
 
     def accept(self, listener: socket.socket) -> None:
-        """Take a new connection and what it has sent already."""
+        """Take new connections and what they have sent already: some, as other workers want theirs."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            if not self._accepted(listener):
+                return
+
+    def _accepted(self, listener: socket.socket) -> bool:
         try:
             client_socket, client = listener.accept()
         except OSError as error:
@@ -78,7 +87,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
                     logger.warning("cannot accept a connection: raise the limit of open files (ulimit -n)")
                     self._warned_at = time.monotonic()
                 time.sleep(0.05)
-            return
+            return False
         self.nr_conns += 1
         deadline = time.monotonic() + self.request_timeout
         conn = Connection(self.cfg, client_socket, client, listener.getsockname(), deadline)
@@ -88,18 +97,22 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             ready = False
         except OSError:
             self._drop(conn)
-            return
+            return True
         if ready:
             self.enqueue_req(conn)
         else:
             self._watch(conn, self.pending_conns, self._on_pending_readable)
+        return True
 
     def get_thread_pool(self) -> ThreadPool[Connection]:
         """Return the threads that answer requests."""
         return ThreadPool(self.cfg.threads, self._answer)
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Have a thread answer the request."""
+        """Answer the request: with those of this pass, or in a thread where its client may keep us waiting."""
+        if self.batch is not None and conn.whole:
+            self.batch.take(conn)
+            return
         conn.queued_at = time.monotonic()
         self.tpool.put(conn)
 
@@ -131,52 +144,50 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Connection) -> bool:
         """In a thread: answer one request; True if the connection may serve another."""
+
+        def answered() -> bool:
+            exchange, body = self.exchange(conn)
+            return exchange.send(body)
+
+        return self.attempt(conn, answered)
+
+    def exchange(self, conn: Connection) -> tuple[Exchange, Iterable[bytes]]:
+        """Read the next request and ask the application; raises what `attempt` knows."""
+        request = conn.read()
+        full = len(self.keepalived_conns) >= self.max_keepalived
+        exchange = Exchange(conn, request, self.cfg, last=full or not self.alive)
+        return exchange, exchange.ask(self.wsgi)
+
+    def attempt(self, conn: Connection, step: Callable[[], T]) -> T | Literal[False]:
+        """Run a step of answering; where it raises, refuse the request or let it go, and return False."""
         try:
-            request = conn.read()
+            return step()
         except RequestLateError:
             conn.refuse(408, "Request Timeout")
-            return False
         except ParseException as error:
             # Its text quotes the request, which may hold a secret path: only its kind is told.
             logger.debug("not an HTTP request", extra={"kind": type(error).__name__})
             conn.refuse(*_REFUSALS.get(type(error), (400, "Bad Request")))
-            return False
         except (StopIteration, OSError):
-            return False
-        try:
-            return self.handle_request(request, conn)
-        except (StopIteration, OSError):
-            return False
+            pass
         except Exception as error:
             logger.exception("a request failed unexpectedly", extra={"kind": type(error).__name__})
             conn.refuse(500, "Internal Server Error")
-            return False
-
-    def handle_request(self, req: Request, conn: Connection) -> bool:
-        """Call the application and send its answer, headers and body in one segment where they fit."""
-        out = Outgoing(conn)
-        answer, environ = wsgi.create(req, out, conn.client, conn.server, self.cfg)
-        environ["wsgi.multithread"] = True
-        if not self.alive or len(self.keepalived_conns) >= self.max_keepalived:
-            answer.force_close()
-        parts = self.wsgi(environ, answer.start_response)
-        try:
-            for part in parts:
-                answer.write(part)
-            answer.close()
-            out.flush()
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
-        return not answer.should_close()
+        return False
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait no longer than until the next connection is out of time."""
+        """Wait no longer than until the next connection is out of time; then do what there is to do."""
         now = time.monotonic()
         for waiting in (self.pending_conns, self.keepalived_conns, self.lingering_conns):
             if waiting:
                 timeout = min(timeout, max(waiting[0].timeout - now, 0.0))
-        super().wait_for_and_dispatch_events(timeout)
+        if self.batch is not None:
+            timeout = min(timeout, self.batch.pause())
+        events = self.poller.select(timeout)
+        for key, _ in events:
+            key.data(key.fileobj)
+        if self.batch is not None:
+            self.batch.step(idle=not events)
 
     def murder_pending(self) -> None:
         """Close what is out of time: requests that are not whole, and connections that linger."""

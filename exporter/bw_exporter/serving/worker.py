@@ -16,8 +16,9 @@ from bw_exporter.errors import BillingWatchError, StoreUnavailableError
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
 from bw_exporter.refusals import Refusals
+from bw_exporter.serving.batch import Batch
 from bw_exporter.serving.http_worker import HttpWorker
-from bw_exporter.store import open_store
+from bw_exporter.store import PromptStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -137,6 +138,8 @@ class PublicWorker(Worker):
                     logger.exception("refusals are not stored yet")  # and the next turn must come
 
         self.spawn_thread("refusals", flush)
+        if isinstance(store, PromptStore):
+            self.batch = Batch(self, store)
         return web.public_app(self.context.config, store, refusals, self.context.limiter)
 
 

@@ -20,7 +20,7 @@ from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
 from bw_exporter.store.schema import LATEST
-from bw_exporter.store.sqlite_connection import begin, connect, is_busy, prepare
+from bw_exporter.store.sqlite_connection import begin, connect, connect_writer, is_busy, prepare
 from bw_exporter.store.sqlite_transaction import SqliteTransaction
 from bw_exporter.store.sqlite_upkeep import noted_probe, pruned, registered, without
 
@@ -222,7 +222,7 @@ class SqliteStore:
             self._abandon()
             raise
         if self._connection is None:
-            self._connection = connect(self._path, busy_seconds=0.0)
+            self._connection = connect_writer(self._path)
         return self._connection
 
     def _check_file(self) -> None:

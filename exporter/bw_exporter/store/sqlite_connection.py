@@ -17,16 +17,13 @@ _ASK_AGAIN_SECONDS = 0.01
 _CHECKPOINT_PAGES = 4000
 
 
-def connect(path: str, busy_seconds: float | None = None) -> sqlite3.Connection:
-    """Open an existing store; it is never created here, so a deleted file cannot come back empty unseen.
-
-    `busy_seconds` is how long a statement waits for whoever locks the database: 5 unless told.
-    """
+def connect(path: str) -> sqlite3.Connection:
+    """Open an existing store; it is never created here, so a deleted file cannot come back empty unseen."""
     connection = sqlite3.connect(
         # An absolute path is a file whatever its name; SQLite keeps `:memory:` in memory.
         f"file:{quote(str(Path(path).absolute()))}?mode=rw",
         uri=True,
-        timeout=_BUSY_SECONDS if busy_seconds is None else busy_seconds,
+        timeout=_BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -39,11 +36,17 @@ def connect(path: str, busy_seconds: float | None = None) -> sqlite3.Connection:
     return connection
 
 
+def connect_writer(path: str) -> sqlite3.Connection:
+    """Open an existing store to write: once it is open, no statement but `begin` waits for a lock."""
+    connection = connect(path)
+    connection.execute("PRAGMA busy_timeout = 0")
+    return connection
+
+
 def begin(connection: sqlite3.Connection, *, wait: bool) -> None:
     """Begin to write; raises sqlite3.OperationalError for a stranger's lock, at once or after 5 s of `wait`.
 
-    The connection's own busy handler is off. Measured among our processes it has far longer tails than the lock
-    beside the file has, which leaves strangers to be waited for: a backup, or somebody's shell.
+    Strangers are a backup or somebody's shell: our own processes wait for the lock beside the file.
     """
     until = time.monotonic() + (_BUSY_SECONDS if wait else 0.0)
     while True:
