@@ -1,4 +1,4 @@
-"""The command line of the exporter: `bw-exporter serve | check-config | findings | send | simulate`."""
+"""The command line of the exporter: `bw-exporter serve | check-config | findings | migrate-store | send | simulate`."""
 
 from __future__ import annotations
 
@@ -69,8 +69,10 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
         help="the tenants and their thresholds (default: %(default)s)",
     )  # fmt: skip
     storage = partial(
-        Parser.flag, name="--storage.url", environ=environ, default=_STORAGE_URL, metavar="URL",
-        help="the store: sqlite:///relative, sqlite:////absolute (default: %(default)s)",
+        Parser.flag, name="--storage.url", environ=environ, default=_STORAGE_URL, kind=options.storage_url,
+        metavar="URL",
+        help="the store: sqlite:///relative, sqlite:////absolute, postgresql://user@host/database"
+        " (default: %(default)s)",
     )  # fmt: skip
 
     serve = command("serve", _serve, "run the exporter until SIGTERM")
@@ -93,6 +95,10 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
     findings.flag(
         "--format", environ, default="table", choices=("table", "json", "csv"), help="default: %(default)s"
     )
+
+    move = command("migrate-store", _migrate_store, "move a store into an empty one and prove both equal")
+    move.add_argument("source", type=options.storage_url, metavar="FROM", help="the store in use: its URL")
+    move.add_argument("target", type=options.storage_url, metavar="TO", help="an empty one of either kind")
 
     send = command("send", _send, "sign events and post them, as Stripe would")
     simulate = command("simulate", _simulate, "play a shop: normal traffic and each anomaly")
@@ -204,6 +210,15 @@ def _findings(args: Namespace) -> int:
     finally:
         store.close()
     print(findings_table.FORMATS[args.format](found), end="")
+    return 0
+
+
+def _migrate_store(args: Namespace) -> int:
+    from bw_exporter.migrate_store import migrate  # noqa: PLC0415
+
+    for moved in migrate(args.source, args.target):
+        print(moved)
+    print("What a scrape shows is equal, byte for byte. Start the exporter on the new store; keep the old one a while.")
     return 0
 
 

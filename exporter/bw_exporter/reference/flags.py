@@ -29,8 +29,9 @@ def _section(parser: argparse.ArgumentParser, about: str) -> str:
         if not action.option_strings
     ]
     told = f"{about[:1].upper()}{about[1:]}." + (f" Takes {' '.join(words)}." if words else "")
-    head = "| flag | default | variable | meaning |\n|---|---|---|---|\n"
-    return f"### {parser.prog}\n\n{told}\n\n{head}" + "\n".join(map(_row, flags)) + "\n"
+    head = "\n| flag | default | variable | meaning |\n|---|---|---|---|\n"
+    table = head + "\n".join(map(_row, flags)) + "\n" if flags else ""
+    return f"### {parser.prog}\n\n{told}\n{table}"
 
 
 def _row(action: argparse.Action) -> str:

@@ -6,8 +6,20 @@ from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store.postgres_url import is_postgres
 from bw_exporter.store.protocol import Finding, Outcome, Pending, PromptStore, Store, Transaction
 from bw_exporter.store.sqlite import SqliteStore
+from bw_exporter.store.sqlite_whole import SqliteWhole
+from bw_exporter.store.tables import WholeStore
 
-__all__ = ["Finding", "Outcome", "Pending", "PromptStore", "Store", "Transaction", "open_store"]
+__all__ = [
+    "Finding",
+    "Outcome",
+    "Pending",
+    "PromptStore",
+    "Store",
+    "Transaction",
+    "WholeStore",
+    "open_store",
+    "open_whole",
+]
 
 _SQLITE = "sqlite:///"
 
@@ -26,6 +38,15 @@ def open_store(url: str) -> Store:
         f"a store of kind {scheme!r} is not known; use sqlite:///relative/path or sqlite:////absolute/path,"
         " or postgresql://user@host/database"
     )
+
+
+def open_whole(url: str) -> WholeStore:
+    """Open a store that is there already, all of it in one transaction, to be moved from or to."""
+    if is_postgres(url):
+        from bw_exporter.store.postgres_whole import PostgresWhole  # noqa: PLC0415 - as above
+
+        return PostgresWhole(url)
+    return SqliteWhole(url.removeprefix(_SQLITE))
 
 
 def _postgres(url: str) -> Store:

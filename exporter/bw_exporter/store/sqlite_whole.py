@@ -1,0 +1,50 @@
+"""A SQLite store as a whole, to be moved: see tables.WholeStore."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from bw_exporter.store.file_lock import FileLock
+from bw_exporter.store.sqlite_connection import connect
+from bw_exporter.store.tables import Row, Table
+
+
+class SqliteWhole:
+    """See tables.WholeStore."""
+
+    errors: ClassVar[tuple[type[Exception], ...]] = (sqlite3.Error, OSError)
+
+    def __init__(self, path: str) -> None:
+        """Lock the file at `path` and begin; it is a store already."""
+        self._lock = FileLock(f"{path}.lock")
+        self._lock.acquire()
+        self._connection = connect(path)
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def used_at(self) -> int:
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'probed_at'").fetchone()
+        return int(row[0]) if row else 0
+
+    def payer_key(self) -> bytes:
+        key: bytes = self._connection.execute("SELECT value FROM meta WHERE name = 'payer_key'").fetchone()[0]
+        return key
+
+    def rows(self, table: Table) -> Iterator[Row]:
+        return iter(self._connection.execute(table.select()))
+
+    def fill(self, table: Table, rows: Iterable[Row]) -> None:
+        places = ", ".join("?" * len(table.columns))
+        statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({places})"  # noqa: S608 - constants
+        self._connection.executemany(statement, rows)
+
+    def take_key(self, key: bytes) -> None:
+        self._connection.execute("UPDATE meta SET value = ? WHERE name = 'payer_key'", (key,))
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self._connection.close()
+        self._lock.close()
