@@ -88,7 +88,8 @@ def private_app(
         if not state.last_reload_successful:
             lines = (*state.problems, "the last good configuration is still in force")
             return _text("".join(f"{line}\n" for line in lines), 400)
-        return _text(f"reloaded: {len(state.tenants.all)} tenants\n")
+        number = len(state.tenants.all)
+        return _text(f"reloaded: {number} tenant{'' if number == 1 else 's'}\n")
 
     return app
 

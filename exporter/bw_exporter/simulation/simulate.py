@@ -203,7 +203,8 @@ def summary(tally: Tally, waiting: int, seconds: float) -> str:
         kinds[event_type] += count
     tenants = len({tenant_id for tenant_id, _ in tally.acknowledged})
     extras = f"{tally.again} posted twice, {tally.out_of_order} out of order, {tally.repeated} repeats"
-    lines = [f"{tally.posted} events of {tenants} tenants acknowledged in {seconds:.0f} s ({extras})"]
+    of = f"{tenants} tenant{'' if tenants == 1 else 's'}"
+    lines = [f"{tally.posted} events of {of} acknowledged in {seconds:.0f} s ({extras})"]
     lines += [f"{count:8}  {kind}" for kind, count in sorted(kinds.items())]
     lines += [f"{count:8}  {_refusal(*refused)}" for refused, count in tally.refused.items()]
     if waiting:
