@@ -18,7 +18,7 @@ import pytest
 
 from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store import Store, open_store, sqlite_connection
+from bw_exporter.store import PromptStore, Store, open_store, sqlite_connection
 from bw_exporter.store import sqlite as sqlite_store
 from bw_exporter.store.file_lock import FileLock
 
@@ -235,3 +235,34 @@ def test_a_value_beyond_what_a_store_holds_is_refused_whole(sqlite: Store) -> No
     with pytest.raises(Exception, match=r"overflow|NOT NULL|INTEGER|constraint|large"):
         sqlite.write(add("shop", catalog.REFUNDS, amount=2**63))
     assert value(sqlite, "shop", catalog.REFUNDS) == 2**62
+
+
+def test_a_try_to_write_is_put_off_while_another_has_the_store_and_done_when_it_is_free(
+    sqlite: Store, path: Path
+) -> None:
+    assert isinstance(sqlite, PromptStore)
+    other = FileLock(f"{path}.lock")
+    with other.held():
+        assert sqlite.try_write([add("shop")]) is None
+    other.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+        stranger.execute("BEGIN IMMEDIATE")
+        assert sqlite.try_write([add("shop")]) is None
+        stranger.execute("ROLLBACK")
+
+    def broken(_tx: Transaction) -> None:
+        raise KeyError("broken")
+
+    outcomes = sqlite.try_write([add("shop"), broken, add("shop")])
+    assert outcomes is not None
+    assert [type(error) for _, error in outcomes] == [type(None), KeyError, type(None)]
+    assert value(sqlite, "shop") == 2
+
+
+def test_a_try_to_write_into_a_file_that_is_gone_says_so(sqlite: Store, path: Path) -> None:
+    assert isinstance(sqlite, PromptStore)
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(StoreUnavailableError, match="is gone"):
+        sqlite.try_write([add("shop")])
+    path.with_suffix(".away").rename(path)
+    assert sqlite.try_write([add("shop")]) == [(None, None)]
