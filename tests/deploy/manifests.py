@@ -38,16 +38,25 @@ class Manifests:
         ]
         return found
 
-    @property
-    def pod(self) -> Manifest:
-        """The exporter's pod."""
-        template: Manifest = self.one("Deployment")["spec"]["template"]
+    def pod_of(self, kind: str) -> Manifest:
+        """Return the pod of the only Deployment or Job."""
+        template: Manifest = self.one(kind)["spec"]["template"]
         return template
 
     @property
+    def pod(self) -> Manifest:
+        """The exporter's pod."""
+        return self.pod_of("Deployment")
+
+    @property
     def container(self) -> Manifest:
-        [container] = self.pod["spec"]["containers"]
-        return dict(container)
+        return only_container(self.pod)
+
+
+def only_container(pod: Manifest) -> Manifest:
+    """Return the only container of a pod."""
+    [found] = pod["spec"]["containers"]
+    return dict(found)
 
 
 def kubectl() -> str:
@@ -77,3 +86,13 @@ def on_postgres(folder: Path) -> Path:
     assert (replaced, uncommented) == (1, 4)
     example.write_text(text)
     return folder / "example"
+
+
+def moving(folder: Path) -> Path:
+    """Copy everything to `folder` and have the example move its store to PostgreSQL, by one more step of that page."""
+    example = on_postgres(folder)
+    file = example / "kustomization.yaml"
+    text, uncommented = re.subn(r"(?m)^# (?=components: )", "", file.read_text())
+    assert uncommented == 1
+    file.write_text(text)
+    return example

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compose_file import Container
-from manifests import Manifests
+from manifests import Manifests, only_container
 
 PATIENCE_SECONDS = 30.0
 
@@ -32,30 +32,41 @@ class Pod:
     environment: dict[str, str]
 
     @staticmethod
-    def lay_out(manifests: Manifests, root: Path) -> Pod:
+    def lay_out(manifests: Manifests, root: Path, kind: str = "Deployment") -> Pod:
         """Write what ConfigMaps and Secrets hold to where it is mounted; other volumes are empty folders."""
-        spec, exporter = manifests.pod["spec"], manifests.container
-        volumes = {one["name"]: one for one in spec["volumes"]}
-        container = Container(root, tuple(one["mountPath"] for one in exporter["volumeMounts"]))
-        for mount in exporter["volumeMounts"]:
+        pod = manifests.pod_of(kind)
+        given = only_container(pod)
+        volumes = {one["name"]: one for one in pod["spec"]["volumes"]}
+        container = Container(root, tuple(one["mountPath"] for one in given["volumeMounts"]))
+
+        def local(text: str) -> str:
+            return container.local(text).replace("sqlite:////", f"sqlite:///{root}/")
+
+        for mount in given["volumeMounts"]:
             folder = Path(f"{root}{mount['mountPath']}")
             folder.mkdir(parents=True)
             for name, text in _files(manifests, volumes[mount["name"]]).items():
                 (folder / name).write_text(container.local(text))
         return Pod(
             container,
-            tuple(
-                re.sub(r"(?<=-address=):\d+$", "127.0.0.1:0", container.local(word))
-                for word in exporter["args"]
-            ),
-            {
-                one["name"]: container.local(one["value"]).replace("sqlite:////", f"sqlite:///{root}/")
-                for one in exporter["env"]
-            },
+            tuple(re.sub(r"(?<=-address=):\d+$", "127.0.0.1:0", local(word)) for word in given["args"]),
+            {one["name"]: local(one["value"]) for one in given["env"]},
         )
 
     def path(self, inside: str) -> Path:
         return Path(self.container.local(inside))
+
+    def run(self) -> str:
+        """Run the container's words until they are done; return what they said."""
+        done = subprocess.run(
+            [sys.executable, "-m", "bw_exporter", *self.args],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     @contextlib.contextmanager
     def running(self) -> Iterator[tuple[str, str]]:

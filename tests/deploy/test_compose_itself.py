@@ -23,7 +23,7 @@ OTHERS = {
     "BILLINGWATCH_DOMAIN": "billing.example.com",
 }
 PAGE = (ROOT / "docs" / "compose.md").read_text()
-SHELL = "\n".join(re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE))
+SHELL = "\n".join(re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE)).replace("\\\n", " ")
 COMMANDS = [
     line.partition("#")[0].strip() for line in SHELL.splitlines() if line.startswith("docker compose ")
 ]

@@ -12,7 +12,7 @@ import yaml
 from checkers import tool
 from compose_file import image_environment
 from manifest_links import allowed_in, allowed_out
-from manifests import KUBERNETES, Manifests, build, on_postgres
+from manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container
 from public_schemas import mistakes
 
 from bw_exporter import options
@@ -39,6 +39,11 @@ def alertmanager() -> Manifests:
     return build(KUBERNETES / "example" / "alertmanager")
 
 
+@pytest.fixture(scope="module")
+def on_the_move(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    return build(moving(tmp_path_factory.mktemp("moving") / "kubernetes"))
+
+
 @pytest.fixture(params=["example", "postgres"])
 def manifests(request: pytest.FixtureRequest) -> Manifests:
     found: Manifests = request.getfixturevalue(request.param)
@@ -57,9 +62,9 @@ def words(manifests: Manifests) -> Any:
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_manifest_has_the_shape_that_kubernetes_and_the_operator_publish(
-    example: Manifests, postgres: Manifests, alertmanager: Manifests, version: str
+    example: Manifests, postgres: Manifests, on_the_move: Manifests, alertmanager: Manifests, version: str
 ) -> None:
-    for one in (*example.all, *postgres.all, *alertmanager.all):
+    for one in (*example.all, *postgres.all, *on_the_move.of("Job"), *alertmanager.all):
         assert mistakes(one, version) == "", f"{one['kind']} {one['metadata']['name']}"
 
 
@@ -138,6 +143,36 @@ def test_postgres_lets_replicas_change_without_a_gap(postgres: Manifests) -> Non
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert postgres.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     assert not postgres.of("PersistentVolumeClaim")
+
+
+def test_the_store_is_moved_by_a_job_while_no_exporter_runs(
+    example: Manifests, on_the_move: Manifests
+) -> None:
+    assert on_the_move.one("Deployment")["spec"]["replicas"] == 0
+    job = on_the_move.pod_of("Job")
+    assert job["metadata"]["labels"].items().isdisjoint(on_the_move.pod["metadata"]["labels"].items())
+    claims = [
+        one["persistentVolumeClaim"]["claimName"]
+        for one in job["spec"]["volumes"]
+        if "persistentVolumeClaim" in one
+    ]
+    assert claims == [example.one("PersistentVolumeClaim")["metadata"]["name"]]
+    secrets = {json.dumps(one["secret"]) for one in job["spec"]["volumes"] if "secret" in one}
+    assert secrets <= {
+        json.dumps(one["secret"]) for one in on_the_move.pod["spec"]["volumes"] if "secret" in one
+    }
+    image = only_container(job)["image"]
+    assert image == on_the_move.container["image"]
+
+
+def test_a_job_that_moves_is_as_confined_as_the_exporter(on_the_move: Manifests) -> None:
+    exporter, job = on_the_move.pod["spec"], on_the_move.pod_of("Job")["spec"]
+    for key in ("securityContext", "automountServiceAccountToken", "enableServiceLinks"):
+        assert job[key] == exporter[key]
+    assert (
+        only_container(on_the_move.pod_of("Job"))["securityContext"]
+        == on_the_move.container["securityContext"]
+    )
 
 
 # What keeps it safe

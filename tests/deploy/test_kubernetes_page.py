@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from compose_file import ROOT
-from manifests import GENERATED_NAME, KUBERNETES, build, kubectl, on_postgres
+from manifests import GENERATED_NAME, KUBERNETES, build, kubectl, moving, on_postgres
 
 from bw_exporter.store import open_store
 from bw_rules import kubernetes_example
@@ -46,16 +46,19 @@ def test_kubectl_understands_every_command_up_to_asking_the_cluster(
     assert "refused" in done.stderr, done.stderr
 
 
-def test_the_commands_name_what_the_manifests_make() -> None:
-    made = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in build(KUBERNETES / "example").all}
-    named = set(re.findall(r"\b(?:deployment|service|secret|pod)/[\w-]+", SHELL))
+def test_the_commands_name_what_the_manifests_make(tmp_path: Path) -> None:
+    made = {
+        f"{one['kind'].lower()}/{one['metadata']['name']}"
+        for one in build(moving(tmp_path / "kubernetes")).all
+    }
+    named = set(re.findall(r"\b(?:deployment|service|secret|pod|job)/[\w-]+", SHELL))
     assert named
     assert named <= made
     assert set(re.findall(r"--namespace (\S+)", SHELL)) <= {"billingwatch", "monitoring"}
 
 
 def test_the_page_names_every_folder_and_every_secret(tmp_path: Path) -> None:
-    for folder in ("base", "sqlite", "postgres", "example", "example/alertmanager"):
+    for folder in ("base", "sqlite", "postgres", "move", "example", "example/alertmanager"):
         assert f"| `{folder}` |" in PAGE
         assert (KUBERNETES / folder / "kustomization.yaml").is_file()
     secrets = build(KUBERNETES / "example" / "alertmanager").of("Secret") + build(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from compose_file import ROOT, Container, load
 from manifest_links import probes
-from manifests import build, on_postgres
+from manifests import build, moving, on_postgres
 from pod_files import Pod, status
 
 from bw_exporter.errors import StoreUnusableError
@@ -37,6 +37,7 @@ def port() -> Iterator[int]:
                 server.sql("SELECT pg_reload_conf()")
                 server.sql(f"CREATE ROLE billingwatch LOGIN PASSWORD '{PASSWORD_FILE.read_text().strip()}'")
                 server.sql("CREATE DATABASE billingwatch OWNER billingwatch")
+                server.sql("CREATE DATABASE moved OWNER billingwatch")
                 environ.undo()
                 yield number
     except NoPostgresError as error:
@@ -91,6 +92,25 @@ def test_the_pod_of_kubernetes_serves_from_postgres_with_the_password_of_its_sec
     with pod.running() as (_, private):
         for name, probe in probes(manifests.container).items():
             assert status(f"{private}{probe['httpGet']['path']}") == 200, name
+
+
+def test_the_job_moves_what_sqlite_had_counted_to_postgres(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = Pod.lay_out(build(moving(tmp_path / "kubernetes")), tmp_path / "pod", "Job")
+    before = open_store(f"sqlite:///{pod.path('/data/billingwatch.db')}")
+    before.register(["moved"], 1)
+    counted = before.samples("moved")
+    before.close()
+    service_file = pod.environment["PGSERVICEFILE"]
+    led_to(port, Path(service_file), sslmode="disable", dbname="moved")
+    assert "equal" in pod.run()
+    monkeypatch.setenv("PGSERVICEFILE", service_file)
+    after = open_store(pod.args[-1])
+    try:
+        assert after.samples("moved") == counted
+    finally:
+        after.close()
 
 
 def test_the_image_has_the_driver() -> None:
