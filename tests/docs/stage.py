@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from socket import socket
 from typing import Self
@@ -21,6 +22,9 @@ from typing import Self
 from .pages import ROOT, Block
 
 PATIENCE_SECONDS = 60.0
+
+_PORTS = count(18_000 + os.getpid() % 12_000)
+"""Below those that systems hand out by themselves, so that nobody takes one before its program does."""
 
 _PLACES = re.compile(
     r"(?<![\w.-])/(?:etc|var/lib|var/backups|run)/(?:secrets|billingwatch|prometheus|alertmanager)\b"
@@ -94,9 +98,7 @@ class Stage:
 
     def _port(self, port: str) -> int:
         if port not in self._ports:
-            with socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self._ports[port] = probe.getsockname()[1]
+            self._ports[port] = next(filter(_free, _PORTS))
         return self._ports[port]
 
     def _file(self, path: Path, text: str) -> None:
@@ -165,6 +167,15 @@ def _typed(block: Block) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _free(port: int) -> bool:
+    with socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _ready(port: int) -> bool:
