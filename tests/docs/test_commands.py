@@ -45,6 +45,8 @@ def _programs(page: Page) -> set[str]:
             r"(?m)(?:^|[|;&(]|\$ )\s*(promtool|prometheus|amtool|alertmanager|sqlite3|curl|jq)\b", text
         )
     )
+    if "bw-rules test" in text:
+        named.add("promtool")
     return {name for name in named if not shutil.which(name)}
 
 
