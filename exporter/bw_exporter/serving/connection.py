@@ -6,11 +6,11 @@ import contextlib
 import io
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn import util
-from gunicorn.http.body import LengthReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
@@ -33,19 +33,17 @@ WRITE_TIMEOUT_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 LINGER_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
 
-WASTE_LIMIT_BYTES = 64 * 1024
-"""Chunks of 100 bytes stay below this for a body of a MiB; chunks of one byte would take seconds to read."""
+MOST_CHUNKS = 4096
+"""Of 256 bytes each for the largest body. Chunks of one byte would keep a thread busy for seconds."""
 
-_PIECE_BYTES = 4 * 1024
-_SLICE_BYTES = 8 * 1024
 _HELD_BYTES = 16 * 1024
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _NO_WAITING = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade):", re.IGNORECASE)
 
 
-class WastefulChunksError(ParseException):  # type: ignore[misc]
-    """A body in chunks came with far more framing than any sender needs."""
+class TooManyChunksError(ParseException):  # type: ignore[misc]
+    """A body came in far more chunks than any sender makes of it."""
 
 
 class RequestLateError(TimeoutError):
@@ -168,10 +166,9 @@ class Connection:
         if request._expected_100_continue:  # noqa: SLF001
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request._expected_100_continue = False  # noqa: SLF001
-        if isinstance(reader, LengthReader):
-            body = request.body.read(BODY_LIMIT_BYTES + 1)
-        else:
-            body = self._read_chunks(request)
+        if isinstance(reader, ChunkedReader):
+            _limit_chunks(reader)
+        body = request.body.read(BODY_LIMIT_BYTES + 1)
         if len(body) > BODY_LIMIT_BYTES:
             request.force_close()
         request.body = io.BytesIO(body)
@@ -179,17 +176,6 @@ class Connection:
             # Werkzeug cuts a body without a length off at its limit instead of refusing it.
             request.headers = [pair for pair in request.headers if pair[0] != "TRANSFER-ENCODING"]
             request.headers.append(("CONTENT-LENGTH", str(len(body))))
-
-    def _read_chunks(self, request: Request) -> bytes:
-        """Return the body up to one byte above the limit; raises WastefulChunksError."""
-        assert self.parser is not None
-        unreader, body = self.parser.unreader, bytearray()
-        begun = unreader.consumed()
-        while len(body) <= BODY_LIMIT_BYTES and (piece := request.body.read(_PIECE_BYTES)):
-            body += piece
-            if unreader.consumed() - begun - len(body) > WASTE_LIMIT_BYTES:
-                raise WastefulChunksError
-        return bytes(body[: BODY_LIMIT_BYTES + 1])
 
     def read(self) -> Request:
         """In a thread: return the next request, read whole; raises what `begin` and `read_body` raise.
@@ -255,6 +241,18 @@ class Connection:
         util.close(self.sock)
 
 
+def _limit_chunks(reader: ChunkedReader) -> None:
+    """Have the reader raise TooManyChunksError: gunicorn limits their lines, and not their number."""
+    parse, places = reader.parse_chunk_size, iter(range(MOST_CHUNKS))
+
+    def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as gunicorn calls it
+        if next(places, None) is None:
+            raise TooManyChunksError
+        return parse(*args, **kwargs)
+
+    reader.parse_chunk_size = counted
+
+
 class Outgoing:
     """The sending side that an answer is written to: small pieces are held until `flush`.
 
@@ -291,22 +289,6 @@ class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection.sock)
         self._connection = connection
-        self._received = 0
-
-    def consumed(self) -> int:
-        """Return how many bytes the parser has taken, all requests of the connection together."""
-        return self._received - len(self.buf.getbuffer())
-
-    def unread(self, data: bytes) -> None:
-        self._received += len(data)
-        super().unread(data)
-
-    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
-        """Hand what was gathered on in slices: of all that it gets, the parser makes a copy for each chunk."""
-        if size is None and len(self.buf.getbuffer()) > _SLICE_BYTES:
-            size = _SLICE_BYTES
-        data: bytes = super().read(size, read_ahead)
-        return data
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         if not self._connection.patient:
@@ -317,5 +299,4 @@ class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
         except TimeoutError as error:
             raise RequestLateError from error
         self.sock.settimeout(0.0)
-        self._received += len(data)
         return data
