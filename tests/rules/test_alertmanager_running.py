@@ -63,7 +63,7 @@ class Told:
     def paged(self) -> set[tuple[str, str, str]]:
         """(tenant, alert, severity) of all that PagerDuty was told."""
         found = [body["payload"] for path, body in list(self.messages) if path == "/pagerduty"]
-        return {(one["group"], one["class"], one["severity"]) for one in found}
+        return {(one.get("group", ""), one["class"], one["severity"]) for one in found}
 
     def posted(self) -> set[str]:
         """Title and colour of all that Slack was told."""
@@ -79,7 +79,7 @@ class Told:
         """(tenant, alert) of what Alertmanager keeps quiet now."""
         found = self.ask("alerts?inhibited=true&active=true")
         return {
-            (one["labels"]["tenant"], one["labels"]["alertname"])
+            (one["labels"].get("tenant", ""), one["labels"]["alertname"])
             for one in found
             if one["status"]["inhibitedBy"]
         }
@@ -169,3 +169,11 @@ def test_a_group_of_several_severities_is_told_at_the_worst(told: Told):
     )
     eventually(lambda: ("mixed", DROP, "critical") in told.paged())
     eventually(lambda: any("WARNING open: It is so. [warning]" in post for post in told.posted()))
+
+
+def test_one_shards_dead_exporter_keeps_no_other_shard_quiet(told: Told):
+    down = {"alertname": "BillingExporterDown", "detector": "watchdog", "severity": "critical"}
+    told.send({**down, "shard": "0"})
+    told.send(alert(DROP, "deaf", "critical", shard="0"), alert(DROP, "loud", "critical", shard="1"))
+    eventually(lambda: ("loud", DROP, "critical") in told.paged())
+    eventually(lambda: told.held_back() == {("deaf", DROP)})

@@ -129,11 +129,11 @@ def _heartbeat(tenants: Tenants) -> dict[str, Any]:
 
 
 def _watchdog(tenants: Tenants, watchers: Iterable[str]) -> dict[str, Any]:
-    """One message for a fault of the exporter, however many tenants it touches."""
+    """One message for a fault of an exporter, however many tenants it touches."""
     return {
         "matchers": ['detector="watchdog"'],
         "receiver": NOBODY,
-        "group_by": ["alertname"],
+        "group_by": ["alertname", inhibition.SHARD],
         "routes": [_to(tenants.receivers[name]) for name in watchers],
     }
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bw_exporter.config.receivers import Receiver, Severity
     from bw_exporter.tenants import Tenants
 
+SHARD = "shard"
+"""The external label of a Prometheus that watches one of several exporters; where none has it, all are equal."""
+
 _LAPSE, _DROP = "silent_lapse", "revenue_drop"
 _DOWN = ['alertname="BillingExporterDown"', 'detector="watchdog"']
 _SOURCES = (_DOWN, [f'alertname="{DETECTORS[_LAPSE].alert}"', f'detector="{_LAPSE}"'])
@@ -31,12 +34,13 @@ def rules(tenants: Tenants, others: Iterable[str]) -> list[dict[str, Any]]:
 
 def _silence(whose: list[str]) -> dict[str, Any]:
     drop = [f'alertname="{DETECTORS[_DROP].alert}"', f'detector="{_DROP}"', *whose]
-    return {"source_matchers": _SOURCES[1], "target_matchers": drop, "equal": ["tenant"]}
+    return {"source_matchers": _SOURCES[1], "target_matchers": drop, "equal": ["tenant", SHARD]}
 
 
 def _down() -> dict[str, Any]:
     names = "|".join(sorted(one.alert for one in DETECTORS.values()))
-    return {"source_matchers": _DOWN, "target_matchers": [f'alertname=~"{names}"', 'detector=~".+"']}
+    targets = [f'alertname=~"{names}"', 'detector=~".+"']
+    return {"source_matchers": _DOWN, "target_matchers": targets, "equal": [SHARD]}
 
 
 def is_ours(source_matchers: list[str]) -> bool:

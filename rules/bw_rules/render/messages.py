@@ -19,7 +19,8 @@ _WORST = (
 _HEAD = (
     f"{_WORST}"
     '{{ if eq .Status "firing" }}{{ $worst | toUpper }}{{ else }}RESOLVED{{ end }}'
-    "{{ with .CommonLabels.tenant }} {{ . }}{{ end }}: " + f"{{{{ {_FIRST}.Annotations.summary }}}}"
+    "{{ with .CommonLabels.tenant }} {{ . }}{{ end }}{{ with .CommonLabels.shard }} (shard {{ . }}){{ end }}: "
+    f"{{{{ {_FIRST}.Annotations.summary }}}}"
 )
 _SINCE = (
     'since {{ .StartsAt.UTC.Format "2006-01-02 15:04 UTC" }}'
