@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bw_exporter.tenants import Tenants
 
 _NAMED = 10
+_MOST_SHARDS = 1000
 FORMATS = ("prometheus", "operator", "mimir")
 
 
@@ -86,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("file", metavar="FILE")
     one.set_defaults(run=_diff)
+    one = commands.add_parser(
+        "split", parents=[config], help="cut tenants.yaml into shards by hash of the tenant's id"
+    )
+    one.add_argument("--shards", type=_shards, required=True, metavar="N", help="how many, 2 to 1000")
+    one.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the file")
+    one.set_defaults(run=_split)
     one = commands.add_parser("list", parents=[config], help="detectors and the thresholds in force")
     one.set_defaults(run=_list)
     one = commands.add_parser(
@@ -174,6 +181,14 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
+def _split(args: argparse.Namespace) -> int:
+    from bw_rules import split  # noqa: PLC0415 - this command alone
+
+    for path, count in split.split(_load(args), args.shards, args.output_dir):
+        print(f"{path}: {count} tenants")
+    return 0
+
+
 def _explain(args: argparse.Namespace) -> int:
     from bw_rules import explain  # noqa: PLC0415 - this command alone
 
@@ -213,6 +228,12 @@ def _label(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError("write it as KEY=VALUE")
     return name, value
+
+
+def _shards(text: str) -> int:
+    if not text.isdecimal() or not 1 < int(text) <= _MOST_SHARDS:
+        raise argparse.ArgumentTypeError(f"give a whole number from 2 to {_MOST_SHARDS}")
+    return int(text)
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -96,7 +96,11 @@ def description(t: Thresholds) -> str:
     units = "max(billing_currency_minor_units{currency='%s'})"
     of = "{tenant='%s',currency='%s'}"
     now = asked(
-        f"{REVENUE.delta_name(t.window)}{of} / scalar({units})", "tenant", "currency", "currency", form="$money"
+        f"{REVENUE.delta_name(t.window)}{of} / scalar({units})",
+        "tenant",
+        "currency",
+        "currency",
+        form="$money",
     )
     past = " + ".join(f"{REVENUE.delta_name(*part)}{of}" for part in _pasts(t))
     usual = asked(
