@@ -113,12 +113,17 @@ def _monitors(manifests: Manifests) -> Iterator[str]:
             ports = {port["name"]: port["targetPort"] for one in hit for port in one["spec"]["ports"]}
             if ports.get(endpoint["port"]) != "metrics":
                 yield f"ServiceMonitor: {endpoint['port']} is no port that leads to the metrics"
+            for asked in endpoint.get("basicAuth", {}).values():
+                named = [one for one in manifests.of("Secret") if one["metadata"]["name"] == asked["name"]]
+                if not any(asked["key"] in one["data"] for one in named):
+                    yield f"ServiceMonitor: no Secret {asked['name']} has {asked['key']}"
 
 
 def _probes(manifests: Manifests) -> Iterator[str]:
     for name, probe in probes(manifests.container).items():
-        if probe["httpGet"]["port"] != "metrics" or "metrics" not in _container_ports(manifests):
-            yield f"{name}: {probe['httpGet']['port']} is not the port of the private listener"
+        port = probe.get("httpGet", {"port": "metrics"})["port"]
+        if port != "metrics" or "metrics" not in _container_ports(manifests):
+            yield f"{name}: {port} is not the port of the private listener"
 
 
 def probes(container: Manifest) -> dict[str, Manifest]:

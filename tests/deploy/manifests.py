@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,20 +80,49 @@ def build(folder: Path) -> Manifests:
 
 def on_postgres(folder: Path) -> Path:
     """Copy everything to `folder` and have the example take PostgreSQL, by the steps of docs/kubernetes.md."""
-    shutil.copytree(KUBERNETES, folder)
-    example = folder / "example" / "kustomization.yaml"
-    text, replaced = re.subn(r"- \.\./sqlite\b", "- ../postgres", example.read_text())
-    text, uncommented = re.subn(r"(?m)^  # (?=- name: billingwatch-postgres|  )", "  ", text)
-    assert (replaced, uncommented) == (1, 4)
-    example.write_text(text)
-    return folder / "example"
+    example = _copied(folder)
+    _change(example, r"- \.\./sqlite\b", "- ../postgres")
+    _take_secret(example, "billingwatch-postgres")
+    return example
 
 
 def moving(folder: Path) -> Path:
-    """Copy everything to `folder` and have the example move its store to PostgreSQL, by one more step of that page."""
+    """The same, and have it move its store there first."""
     example = on_postgres(folder)
-    file = example / "kustomization.yaml"
-    text, uncommented = re.subn(r"(?m)^# (?=components: )", "", file.read_text())
-    assert uncommented == 1
-    file.write_text(text)
+    _take_component(example, "move")
     return example
+
+
+def with_password(folder: Path) -> Path:
+    """Copy everything to `folder` and have the example's metrics ask for a password."""
+    example = _copied(folder)
+    _take_component(example, "password")
+    _take_secret(example, "billingwatch-web")
+    _take_secret(example, "billingwatch-scrape")
+    return example
+
+
+def _copied(folder: Path) -> Path:
+    shutil.copytree(KUBERNETES, folder)
+    return folder / "example"
+
+
+def _take_component(example: Path, name: str) -> None:
+    _change(example, r"(?m)^# components:$", "components:")
+    _change(example, rf"(?m)^# (?=  - \.\./{name}\b)", "")
+
+
+def _take_secret(example: Path, name: str) -> None:
+    """Take the # away from a generator's first line, and from those below it."""
+    _change(example, rf"(?m)^  # (- name: {name}\n)((?:  #   .*\n)+)", lambda found: _uncommented(found[0]))
+
+
+def _uncommented(lines: str) -> str:
+    return re.sub(r"(?m)^  # ", "  ", lines)
+
+
+def _change(example: Path, pattern: str, to: str | Callable[[re.Match[str]], str]) -> None:
+    file = example / "kustomization.yaml"
+    text, changed = re.subn(pattern, to, file.read_text())
+    assert changed == 1, pattern
+    file.write_text(text)

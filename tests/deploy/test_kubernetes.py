@@ -12,7 +12,7 @@ import yaml
 from checkers import tool
 from compose_file import image_environment
 from manifest_links import allowed_in, allowed_out
-from manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container
+from manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container, with_password
 from public_schemas import mistakes
 
 from bw_exporter import options
@@ -44,6 +44,11 @@ def on_the_move(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
     return build(moving(tmp_path_factory.mktemp("moving") / "kubernetes"))
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    return build(with_password(tmp_path_factory.mktemp("password") / "kubernetes"))
+
+
 @pytest.fixture(params=["example", "postgres"])
 def manifests(request: pytest.FixtureRequest) -> Manifests:
     found: Manifests = request.getfixturevalue(request.param)
@@ -62,9 +67,14 @@ def words(manifests: Manifests) -> Any:
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 def test_every_manifest_has_the_shape_that_kubernetes_and_the_operator_publish(
-    example: Manifests, postgres: Manifests, on_the_move: Manifests, alertmanager: Manifests, version: str
+    example: Manifests,
+    postgres: Manifests,
+    on_the_move: Manifests,
+    guarded: Manifests,
+    alertmanager: Manifests,
+    version: str,
 ) -> None:
-    for one in (*example.all, *postgres.all, *on_the_move.of("Job"), *alertmanager.all):
+    for one in (*example.all, *postgres.all, *on_the_move.of("Job"), *guarded.all, *alertmanager.all):
         assert mistakes(one, version) == "", f"{one['kind']} {one['metadata']['name']}"
 
 
@@ -236,11 +246,17 @@ def test_no_secret_is_in_the_environment_or_the_words(manifests: Manifests) -> N
     assert "secretKeyRef" not in shown
 
 
-def test_secrets_of_the_example_are_plainly_made_up(alertmanager: Manifests, postgres: Manifests) -> None:
-    held = [*postgres.of("Secret"), alertmanager.one("Secret", "billingwatch-receivers")]
+def test_secrets_of_the_example_are_plainly_made_up(
+    alertmanager: Manifests, postgres: Manifests, guarded: Manifests
+) -> None:
+    held = [
+        *postgres.of("Secret"),
+        *guarded.of("Secret"),
+        alertmanager.one("Secret", "billingwatch-receivers"),
+    ]
     for secret in held:
         for name, text in secret["data"].items():
-            assert re.search(
+            assert name == "username" or re.search(
                 r"made.up|placeholder|\bput\b", base64.b64decode(text).decode(), re.IGNORECASE
             ), name
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 from manifest_links import disagreements
-from manifests import KUBERNETES, Manifests, build, on_postgres
+from manifests import KUBERNETES, Manifests, build, on_postgres, with_password
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +17,17 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
     return build(on_postgres(tmp_path_factory.mktemp("postgres") / "kubernetes"))
 
 
-def test_every_name_selector_port_and_path_is_met(example: Manifests, postgres: Manifests) -> None:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Manifests:
+    return build(with_password(tmp_path_factory.mktemp("password") / "kubernetes"))
+
+
+def test_every_name_selector_port_and_path_is_met(
+    example: Manifests, postgres: Manifests, guarded: Manifests
+) -> None:
     assert disagreements(example) == []
     assert disagreements(postgres) == []
+    assert disagreements(guarded) == []
 
 
 CONTAINER = "spec.template.spec.containers.0"
@@ -107,6 +115,13 @@ def test_a_mistake_is_told(postgres: Manifests, where: str, value: object, said:
 def test_a_claim_that_is_not_there_is_told(example: Manifests) -> None:
     found = disagreements(mutated(example, "PersistentVolumeClaim billingwatch-store metadata.name", "store"))
     assert found == ["volume store: there is no claim billingwatch-store"]
+
+
+def test_a_password_that_no_secret_holds_is_told(guarded: Manifests) -> None:
+    where = "ServiceMonitor billingwatch spec.endpoints.0.basicAuth.password.key"
+    assert disagreements(mutated(guarded, where, "pass")) == [
+        "ServiceMonitor: no Secret billingwatch-scrape has pass"
+    ]
 
 
 def mutated(manifests: Manifests, where: str, value: object) -> Manifests:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from compose_file import ROOT
-from manifests import GENERATED_NAME, KUBERNETES, build, kubectl, moving, on_postgres
+from manifests import GENERATED_NAME, KUBERNETES, build, kubectl, moving, on_postgres, with_password
 
 from bw_exporter.store import open_store
 from bw_rules import kubernetes_example
@@ -58,14 +58,16 @@ def test_the_commands_name_what_the_manifests_make(tmp_path: Path) -> None:
 
 
 def test_the_page_names_every_folder_and_every_secret(tmp_path: Path) -> None:
-    for folder in ("base", "sqlite", "postgres", "move", "example", "example/alertmanager"):
+    for folder in ("base", "sqlite", "postgres", "move", "password", "example", "example/alertmanager"):
         assert f"| `{folder}` |" in PAGE
         assert (KUBERNETES / folder / "kustomization.yaml").is_file()
-    secrets = build(KUBERNETES / "example" / "alertmanager").of("Secret") + build(
-        on_postgres(tmp_path / "k")
-    ).of("Secret")
-    for secret in secrets:
-        assert GENERATED_NAME.sub("", secret["metadata"]["name"]) in PAGE
+    for example in (
+        KUBERNETES / "example" / "alertmanager",
+        on_postgres(tmp_path / "postgres"),
+        with_password(tmp_path / "password"),
+    ):
+        for secret in build(example).of("Secret"):
+            assert GENERATED_NAME.sub("", secret["metadata"]["name"]) in PAGE
 
 
 def test_the_operator_is_told_of_the_secrets_by_their_names() -> None:

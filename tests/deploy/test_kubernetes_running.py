@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -16,7 +19,7 @@ import pytest
 import yaml
 from checkers import tool
 from manifest_links import probes
-from manifests import KUBERNETES, Manifests, build
+from manifests import KUBERNETES, Manifests, build, with_password
 from pod_files import PATIENCE_SECONDS, Pod, status
 
 from bw_exporter import catalog
@@ -76,6 +79,27 @@ def test_prometheus_scrapes_the_pod_under_the_job_that_the_rules_ask_for_and_lea
     assert "exported_tenant" not in found
     exposed = {label for family in catalog.FAMILIES for label in family.label_names}
     assert exposed & target.keys() <= {"tenant"}, "with honorLabels the exporter would overwrite these"
+
+
+def test_with_a_password_prometheus_gets_in_strangers_do_not_and_the_kubelet_sees_a_sign_of_life(
+    tmp_path: Path,
+) -> None:
+    manifests = build(with_password(tmp_path / "kubernetes"))
+    given = manifests.one("ServiceMonitor")["spec"]["endpoints"][0]["basicAuth"]
+    name, password = (
+        base64.b64decode(manifests.one("Secret", given[part]["name"])["data"][given[part]["key"]])
+        for part in ("username", "password")
+    )
+    with Pod.lay_out(manifests, tmp_path / "pod").running() as (_, url):
+        assert status(f"{url}/metrics") == 401
+        asked = urllib.request.Request(f"{url}/metrics")
+        asked.add_header("Authorization", f"Basic {base64.b64encode(name + b':' + password).decode()}")
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
+            assert answer.status == 200
+        environ = {**os.environ, "BW_WEB_METRICS_ADDRESS": urllib.parse.urlsplit(url).netloc}
+        checks = [probe["exec"]["command"] for probe in probes(manifests.container).values()]
+        assert checks == [["python", "-m", "bw_exporter.healthcheck"]] * 3
+        assert subprocess.run([sys.executable, *checks[0][1:]], env=environ, check=False).returncode == 0
 
 
 def as_the_operator_makes_it(endpoint: dict[str, Any], target: str) -> dict[str, Any]:
