@@ -48,14 +48,14 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     assert {one.name for one in pages()} - {by_path[path].name for path in reached} == set()
 
 
-def test_files_that_the_text_names_exist() -> None:
-    missing = [
-        f"{page.name}: {span}"
-        for page in pages()
-        for span in page.spans
-        if re.fullmatch(r"(?:docs|deploy|scripts|tests|rules|exporter|dashboards|benchmarks)/[\w./-]+", span)
-        and not (ROOT / span).exists()
-    ]
+def test_files_that_the_text_and_its_commands_name_exist() -> None:
+    folders = "docs|deploy|scripts|tests|rules|exporter|dashboards|benchmarks"
+    missing = []
+    for page in pages():
+        named = [span for span in page.spans if re.fullmatch(rf"(?:{folders})/[\w./-]+", span)]
+        for block in page.shell():
+            named += re.findall(rf"(?<![\w/.-])(?:\./)?((?:{folders})/[\w./-]*\w)", block.text)
+        missing += [f"{page.name}: {name}" for name in named if not (ROOT / name).exists()]
     assert missing == []
 
 
