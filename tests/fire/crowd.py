@@ -7,6 +7,7 @@ import http.client
 import os
 import resource
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -40,6 +41,7 @@ class Senders:
         self.answers: Counter[int] = Counter()
         self.took: list[float] = []
         self.failures: list[str] = []
+        self.per_second = 0.0
         self._mutex, self._stop = threading.Lock(), threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(number)]
 
@@ -62,6 +64,13 @@ class Senders:
         wanted = self.acknowledged + more
         eventually(lambda: self.acknowledged >= wanted or self.failures, seconds)
         assert not self.failures, self.failures
+
+    def wait_for_seconds(self, seconds: float) -> None:
+        """Let them send for so long; `per_second` is then how many were acknowledged in a second."""
+        begun, before = time.monotonic(), self.acknowledged
+        self._stop.wait(seconds)
+        assert not self.failures, self.failures
+        self.per_second = (self.acknowledged - before) / (time.monotonic() - begun)
 
     def wait_for_answer(self, *statuses: int, more: int = 1) -> None:
         """Wait until one of these statuses was answered so often again."""
@@ -119,6 +128,13 @@ class Senders:
         if self._tls:
             return http.client.HTTPSConnection("localhost", self._port(), timeout=30, context=self._tls)
         return http.client.HTTPConnection("127.0.0.1", self._port(), timeout=30)
+
+
+def store_bytes(exporter: RunningExporter) -> int:
+    """Return the size of the database itself, its log of writes folded in."""
+    with contextlib.closing(sqlite3.connect(exporter.store, timeout=30)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return exporter.store.stat().st_size
 
 
 def percentile(took: list[float], percent: int) -> float:
