@@ -12,8 +12,9 @@ from bw_exporter.monitoring.landing import counts
 from bw_exporter.monitoring.landing.advice import REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from bw_exporter.monitoring.landing.counts import Counts
     from bw_exporter.store import Store
 
 LOOK_EVERY_SECONDS = 5.0
@@ -44,9 +45,13 @@ class LastRefusals:
                 return
 
     def look(self, store: Store, now: int) -> None:
-        """Compare the counts with those of the last look; the first one tells nothing of when."""
+        """Read the counts of all tenants and note them."""
+        self.note(counts.read(store, (catalog.WEBHOOK_REQUESTS,)), now)
+
+    def note(self, read: Mapping[str, Counts], now: int) -> None:
+        """Compare the counts of all tenants with those noted before; the first ones tell nothing of when."""
         with self._mutex:
-            for tenant, found in counts.read(store, (catalog.WEBHOOK_REQUESTS,)).items():
+            for tenant, found in read.items():
                 for result in _WATCHED:
                     count, key = counts.of(found, catalog.WEBHOOK_REQUESTS, result), (tenant, result)
                     known = self._known.get(key, 0)

@@ -77,8 +77,8 @@ class Overview:
 
 def overview(tenants: Tenants, store: Store, last: LastRefusals, wanted: Wanted, now: int) -> Overview:
     """Judge every tenant and return the page that was asked for; raises StoreUnavailableError."""
-    last.look(store, now)
     read = counts.read(store, FAMILIES)
+    last.note(read, now)
     nothing: counts.Counts = {}
     standings = [standing(tenant, read.get(tenant.id, nothing), last, now) for tenant in tenants.all]
     tally = Counter(each.state for each in standings)
