@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "server"), str(Path(__file__).parents[2])]
 
 from starting import exporter, start
 
