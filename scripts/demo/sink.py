@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
-_ALERT = re.compile(r"_(Billing\w+), since")
-_LINK = re.compile(r"&lt;(https?://[^|]+)\|([^&]+)&gt;")
-
-PAGE = """\
-<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>#billing</title>
-<style>
-body {{ font: 16px/1.45 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
-article {{ border-left: 5px solid #888; margin: 0 0 1rem; padding: .2rem 0 .2rem .8rem; }}
-.danger {{ border-color: #c22; }} .warning {{ border-color: #d90; }} .good {{ border-color: #2a2; }}
-h2 {{ font-size: 1rem; margin: 0; }} p {{ margin: .2rem 0; white-space: pre-line; }} time {{ color: #777; }}
-</style></head><body><h1>#billing</h1>
-<p>Alertmanager posts here what it would post to Slack; newest first.</p>
-{messages}
-</body></html>
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One post: when it came (Unix seconds), the alert's name, and Slack's own fields."""
-
-    at: float
-    alert: str
-    title: str
-    text: str
-    color: str
-
-    @property
-    def resolved(self) -> bool:
-        """Whether it tells of an end."""
-        return self.title.startswith("RESOLVED")
+from sink_page import Message, message, page
 
 
 class Sink:
@@ -62,28 +28,6 @@ class Sink:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def message(post: dict[str, Any], at: float) -> Message:
-    """Return what a post to Slack's webhook says."""
-    said = post["attachments"][0]
-    found = _ALERT.search(said["text"])
-    return Message(at, found[1] if found else "", said["title"], said["text"].strip(), said.get("color", ""))
-
-
-def page(messages: list[Message]) -> str:
-    """Return the page that shows the messages."""
-    shown = [
-        f'<article class="{html.escape(one.color)}"><h2>{html.escape(one.title)}</h2>'
-        f"<p>{_linked(html.escape(one.text))}</p>"
-        f"<time>{time.strftime('%H:%M:%S', time.localtime(one.at))}</time></article>"
-        for one in reversed(messages)
-    ]
-    return PAGE.format(messages="\n".join(shown) or "<p>Nothing yet.</p>")
-
-
-def _linked(text: str) -> str:
-    return _LINK.sub(r'<a href="\1">\2</a>', text)
 
 
 def _handler(messages: list[Message]) -> type[BaseHTTPRequestHandler]:

@@ -67,6 +67,7 @@ class Stack:
             "exporter", self.private,
             COMMAND, "serve", "--config.file", str(self.config), "--storage.url", self.storage,
             "--web.webhook-address", f"127.0.0.1:{self.public}",
+            "--web.webhook-url", f"http://127.0.0.1:{self.public}",
             "--web.metrics-address", f"127.0.0.1:{self.private}",
         )  # fmt: skip
 

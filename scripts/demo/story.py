@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from files import STRUCK
-from sink import Message
+from sink_page import Message
 
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation.live import Simulation, Strike
