@@ -41,7 +41,7 @@ class Tenant:
     id: str
     name: str
     mode: Literal["live", "test"]
-    path: str
+    path: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     rate_limit: RateLimit
     revenue_basis: Literal["charge", "payment_intent", "invoice"]
