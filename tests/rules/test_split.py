@@ -1,12 +1,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import time
-import urllib.request
-from contextlib import ExitStack
 from pathlib import Path
-from socket import socket
 
 import pytest
 
@@ -89,45 +84,23 @@ def test_a_shard_without_a_tenant_is_refused(whole: Path, capsys: pytest.Capture
     assert "would have no tenant; give fewer --shards" in capsys.readouterr().err
 
 
-def test_a_prometheus_that_keeps_a_shard_by_hashmod_keeps_the_same_tenants(tmp_path: Path) -> None:
-    program = tools.find("prometheus")
-    if program is None:
-        pytest.skip("prometheus is neither on PATH nor in .tools/bin; `make tools` fetches it where it can")
+def test_a_prometheus_that_keeps_a_shard_by_hashmod_keeps_the_same_tenants(
+    promtool: str, tmp_path: Path
+) -> None:
     ids = [f"t{number}" for number in range(60)]
     (tmp_path / "targets.json").write_text(
         json.dumps([{"targets": ["127.0.0.1:1"], "labels": {"tenant": name}} for name in ids])
     )
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (tmp_path / "prometheus.yml").write_text(
         "scrape_configs:\n- job_name: x\n"
-        f"  file_sd_configs: [{{files: ['{tmp_path}/targets.json']}}]\n"
+        "  file_sd_configs: [{files: [targets.json]}]\n"
         "  relabel_configs:\n"
         "  - {source_labels: [tenant], modulus: 3, target_label: __tmp_shard, action: hashmod}\n"
         '  - {source_labels: [__tmp_shard], regex: "1", action: keep}\n'
     )
-    with ExitStack() as running:
-        process = subprocess.Popen(
-            [program, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
-             f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        running.callback(process.wait)
-        running.callback(process.kill)
-        kept = targets(port)
+    asked = ("check", "service-discovery", "--timeout=3s", "prometheus.yml", "x")
+    code, said = tools.run(promtool, *asked, folder=tmp_path)
+    assert code == 0, said
+    found, _ = json.JSONDecoder().raw_decode(said)
+    kept = {one["labels"]["tenant"] for one in found if one.get("labels")}
     assert kept == {name for name in ids if shard_of(name, 3) == 1}
-
-
-def targets(port: int) -> set[str]:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/targets?state=active") as answer:
-                found = json.load(answer)["data"]["activeTargets"]
-        except OSError:
-            found = []
-        if found:
-            return {one["labels"]["tenant"] for one in found}
-        time.sleep(0.1)
-    raise AssertionError("Prometheus never told of its targets")
