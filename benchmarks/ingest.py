@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks.load import Load, Mix, loaded
 from benchmarks.row import Row
-from benchmarks.servers import Server, bare_flask, exporter
+from benchmarks.servers import Server, exporter, under_gunicorn
 
 NEEDED = 0.6
 TENANTS = 20
@@ -21,6 +21,10 @@ class Kind:
 
     mix: Mix
     kept: bool
+
+    def __str__(self) -> str:
+        """Return it as the table says it."""
+        return f"{self.mix}, {'kept connections' if self.kept else 'a connection each'}"
 
 
 KINDS = (
@@ -44,33 +48,33 @@ def run(quick: bool) -> list[Row]:  # noqa: FBT001 - every benchmark's signature
     rounds, count = (3, 2500) if quick else (7, 5000)
     with (
         tempfile.TemporaryDirectory() as folder,
-        bare_flask() as bare,
+        under_gunicorn("bare") as bare,
         exporter(Path(folder), f"sqlite:///{folder}/bench.db", TENANTS) as ours,
     ):
         for server in (bare, ours):
-            _round(server, 500, "warm", KINDS[0])
+            measured(server, 500, "warm", KINDS[0])
         turns: dict[Kind, list[tuple[Round, Round]]] = {kind: [] for kind in KINDS}
         for number in range(rounds):
             for kind, pairs in turns.items():
                 seed = f"{kind} {number}"
-                pairs.append((_round(ours, count, seed, kind), _round(bare, count, seed, kind)))
+                pairs.append((measured(ours, count, seed, kind), measured(bare, count, seed, kind)))
     return [row for kind, pairs in turns.items() for row in _rows(kind, pairs)]
 
 
 def _rows(kind: Kind, pairs: list[tuple[Round, Round]]) -> list[Row]:
-    what = f"{kind.mix}, {'kept connections' if kind.kept else 'a connection each'}"
     rate = median(mine.load.per_second / theirs.load.per_second for mine, theirs in pairs)
     cpu = median(mine.cpu_per_event / theirs.cpu_per_event for mine, theirs in pairs)
     p99 = median(mine.load.p99 / theirs.load.p99 for mine, theirs in pairs)
-    ours_text, bare_text = _text([mine for mine, _ in pairs]), _text([theirs for _, theirs in pairs])
+    ours_text, bare_text = described([mine for mine, _ in pairs]), described([theirs for _, theirs in pairs])
     return [
-        Row(f"{rate:.2f}", f"{what}: events/s, durable : bare Flask", ">= 0.6", rate >= NEEDED, ours_text),
-        Row(f"{cpu:.2f}", f"{what}: CPU per event, durable : bare Flask", figures=f"bare: {bare_text}"),
-        Row(f"{p99:.2f}", f"{what}: p99, durable : bare Flask"),
+        Row(f"{rate:.2f}", f"{kind}: events/s, durable : bare Flask", ">= 0.6", rate >= NEEDED, ours_text),
+        Row(f"{cpu:.2f}", f"{kind}: CPU per event, durable : bare Flask", figures=f"bare: {bare_text}"),
+        Row(f"{p99:.2f}", f"{kind}: p99, durable : bare Flask"),
     ]
 
 
-def _round(server: Server, count: int, seed: str, kind: Kind) -> Round:
+def measured(server: Server, count: int, seed: str, kind: Kind) -> Round:
+    """Put one round of load on a server; raises RuntimeError where it refuses an event."""
     before = server.cpu_seconds()
     load = loaded(server.port, count=count, seed=seed, tenants=TENANTS, mix=kind.mix, kept=kind.kept)
     if load.refused:
@@ -78,7 +82,8 @@ def _round(server: Server, count: int, seed: str, kind: Kind) -> Round:
     return Round(load, (server.cpu_seconds() - before) / count)
 
 
-def _text(rounds: list[Round]) -> str:
+def described(rounds: list[Round]) -> str:
+    """Return the medians of a server's rounds."""
     per_second = median(each.load.per_second for each in rounds)
     cpu = median(each.cpu_per_event for each in rounds)
     p50, p99 = (median(getattr(each.load, name) for each in rounds) for name in ("p50", "p99"))

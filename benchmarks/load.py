@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -69,7 +70,7 @@ def loaded(
         mix,
         "kept" if kept else "new",
     ]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Load(**json.loads(done.stdout))
 
 
@@ -126,7 +127,8 @@ def _request(port: int, tenant: str, payload: bytes, now: int, *, kept: bool) ->
 def post_all(port: int, waiting: list[bytes], per_second: float, *, kept: bool = True) -> Load:
     """Post each request once; an answer other than 200 is counted as refused."""
     poller, supply = selectors.DefaultSelector(), _paced(waiting, per_second)
-    idle: list[socket.socket | None] = [None] * CONNECTIONS
+    # In turn, as one that stays silent is closed.
+    idle = deque[socket.socket | None]([None] * CONNECTIONS)
     if kept:
         for place in range(CONNECTIONS):
             idle[place] = _connected(port, poller)
@@ -140,7 +142,7 @@ def post_all(port: int, waiting: list[bytes], per_second: float, *, kept: bool =
         if now - begun > _GIVE_UP_SECONDS:
             raise TimeoutError(f"{len(waiting) - len(took)} of {len(waiting)} events were not answered")
         while request and idle and due <= now - begun:
-            connection = idle.pop() or _connected(port, poller)
+            connection = idle.popleft() or _connected(port, poller)
             connection.sendall(request)
             received[connection] = b""
             # At a steady rate an event waits from the moment it was due: a stalled server is not spared.

@@ -13,6 +13,7 @@ from statistics import median
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from benchmarks.bare import SECRET
 from benchmarks.load import tenant_name
 from benchmarks.row import Row
 from bw_exporter import catalog, exposition
@@ -120,8 +121,7 @@ def changes(chance: random.Random) -> Iterator[Change]:
 def configured(names: list[str]) -> ConfigState:
     """Return the configuration of tenants that want nothing special."""
     tenants = tuple(
-        Tenant(name, name, "live", name, ("whsec_x",), RateLimit(0, 0), "charge", {}, (), {})
-        for name in names
+        Tenant(name, name, "live", name, (SECRET,), RateLimit(0, 0), "charge", {}, (), {}) for name in names
     )
     everyone = Tenants(all=tenants, receivers={}, source="tenants.yaml")
     return ConfigState(

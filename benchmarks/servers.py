@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +58,15 @@ def exporter(folder: Path, storage_url: str, tenants: int) -> Iterator[Server]:
 
 
 @contextmanager
-def bare_flask() -> Iterator[Server]:
-    """Run the yardstick with gunicorn's threaded worker."""
+def under_gunicorn(app: str, environ: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a yardstick, a module of this package, with gunicorn's own threaded worker."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--keep-alive", "75"),
         *("--workers", str(WORKERS), "--threads", str(THREADS), "--no-control-socket"),
-        *("--bind", f"127.0.0.1:{port}", "--log-level", "warning", "benchmarks.bare:app"),
+        *("--bind", f"127.0.0.1:{port}", "--log-level", "warning", f"benchmarks.{app}:app"),
     ]
-    with _running(command, port) as pid:
+    with _running(command, port, environ) as pid:
         yield Server(port, 0, pid)
 
 
@@ -79,8 +79,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[int]:
-    process = subprocess.Popen(command)
+def _running(command: list[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[int]:
+    process = subprocess.Popen(command, env={**os.environ, **(environ or {})})
     try:
         deadline = time.monotonic() + _START_SECONDS
         while not _accepts(port):
