@@ -8,10 +8,10 @@ sends neither Origin nor Sec-Fetch-Site, and names the listener as its configura
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container
+from werkzeug.datastructures import Headers
 
 
-def asks(headers: Container[str]) -> bool:
+def asks(headers: Headers) -> bool:
     """Whether a request comes from a page: browsers add these to every POST, and no page can leave them out."""
     return "Origin" in headers or "Sec-Fetch-Site" in headers
 
