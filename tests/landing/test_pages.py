@@ -6,9 +6,9 @@ from pathlib import Path
 
 from site_in_process import NOW, Outline, Site
 
-from bw_exporter import DOCS_URL, catalog
-from bw_exporter.labels import HANDLED_EVENT_TYPES, IGNORED_REASONS, REQUEST_RESULTS
-from bw_exporter.monitoring.landing.advice import EVENTS_TO_SELECT, IGNORED, REFUSED
+from bw_exporter import DOCS_URL, catalog, feeds
+from bw_exporter.labels import IGNORED_REASONS, REQUEST_RESULTS
+from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
 from bw_exporter.series import Observe
 from bw_rules.build import RUNBOOK_BASE
 from bw_rules.detectors import DETECTORS
@@ -47,7 +47,7 @@ def test_a_newcomer_finds_the_url_to_paste_and_the_events_to_select(site: Make):
     page = text(site(TENANTS).get("/tenants/prod"))
     assert "https://hooks.example.com/webhooks/prod" in page
     assert "in live mode" in page
-    for event in EVENTS_TO_SELECT:
+    for event in feeds.SELECT:
         assert event in page
     assert "in test mode" in text(site(TENANTS).get("/tenants/client"))
 
@@ -157,11 +157,6 @@ def test_the_runbooks_linked_are_those_of_the_alerts(site: Make):
     assert f"{DOCS_URL}/runbooks" == RUNBOOK_BASE
     for detector in DETECTORS.values():
         assert f"{RUNBOOK_BASE}/{detector.alert}.md" in page
-
-
-def test_the_events_to_select_are_handled_and_spare_the_one_that_holds_invoices_back():
-    assert set(EVENTS_TO_SELECT) < set(HANDLED_EVENT_TYPES)
-    assert "invoice.created" not in EVENTS_TO_SELECT
 
 
 def test_an_operator_sees_what_is_in_force_and_why_a_reload_failed(site: Make):

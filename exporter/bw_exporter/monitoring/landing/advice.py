@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bw_exporter.labels import HANDLED_EVENT_TYPES
-
 REFUSED = {
     "bad_signature": (
         "wrong signing secret",
@@ -66,13 +64,3 @@ UNKNOWN_TENANT = (
     "Requests came for addresses that no tenant has. If they are Stripe's, the URL at the endpoint is mistyped, or"
     " its tenant is missing in tenants.yaml; scanners of the internet make some too."
 )
-
-_NOT_NEEDED = frozenset(
-    "charge.pending charge.expired charge.updated radar.early_fraud_warning.updated invoice.created invoice.sent"
-    " invoice.updated invoice.payment_succeeded invoice.payment_action_required invoice.overdue invoice.overpaid"
-    " invoice.marked_uncollectible".split()
-)
-
-EVENTS_TO_SELECT = tuple(name for name in HANDLED_EVENT_TYPES if name not in _NOT_NEEDED)
-"""Event types to select at the endpoint. Never invoice.created: Stripe holds automatic invoices back, for up to
-72 hours, while an endpoint that asked for it does not answer (docs.stripe.com/billing/invoices/subscription)."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, render_template, request
 from jinja2 import StrictUndefined
 
-from bw_exporter import DOCS_URL, __version__
+from bw_exporter import DOCS_URL, __version__, feeds
 from bw_exporter.monitoring.landing import findings, shown
-from bw_exporter.monitoring.landing.advice import EVENTS_TO_SELECT, UNKNOWN_TENANT
+from bw_exporter.monitoring.landing.advice import UNKNOWN_TENANT
 from bw_exporter.monitoring.landing.overview import Wanted, overview
 from bw_exporter.monitoring.landing.standing import STATES
 from bw_exporter.monitoring.landing.tenant_page import tenant_page
@@ -100,7 +100,7 @@ def pages(sources: Sources) -> Blueprint:
             tenant=tenant,
             page=tenant_page(tenants, tenant, sources.store, sources.last_refusals, now),
             webhook_url=sources.webhook_url.rstrip("/"),
-            events_to_select=EVENTS_TO_SELECT,
+            events_to_select=feeds.SELECT,
         )
 
     return found
