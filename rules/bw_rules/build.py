@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bw_exporter import DOCS_URL
 from bw_rules import history, watchdog
 from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import Profile, profiles
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from bw_rules.detector import Detector
 
 JOB = "billing-exporter"
-RUNBOOK_BASE = "https://github.com/billingwatch/billingwatch-exporter/blob/main/docs/runbooks"
+RUNBOOK_BASE = f"{DOCS_URL}/runbooks"
 DASHBOARD_BASE = "http://localhost:3000/d"
 DASHBOARD_UID = "billingwatch-tenant"
 
