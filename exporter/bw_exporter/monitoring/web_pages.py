@@ -8,6 +8,7 @@ sends neither Origin nor Sec-Fetch-Site, and names the listener as its configura
 from __future__ import annotations
 
 import ipaddress
+
 from werkzeug.datastructures import Headers
 
 
