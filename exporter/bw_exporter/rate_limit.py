@@ -23,6 +23,9 @@ _SLOT = struct.Struct("=Qd")
 _COUNT = struct.Struct("=Q")
 _ROUNDING = 1e-3  # of an interval: sums of floats may miss by less than that
 
+_CLOCK_STEP_SECONDS = 5.0
+"""More than the threads that ask at once differ in what time it is."""
+
 
 class RateLimiter:
     """Make it before the fork; `allow` is safe from every thread of every process that inherited it.
@@ -53,7 +56,8 @@ class RateLimiter:
             try:
                 offset = self._find(key)
                 stored: float = _SLOT.unpack_from(self._memory, offset)[1]
-                # A clock set back, or a smaller limit, must not shut a tenant out: at worst it is empty.
+                if stored > now + most + _CLOCK_STEP_SECONDS:
+                    stored = now  # the clock was set back, or the limit made smaller: that shuts nobody out
                 whole_at = min(max(stored, now), now + most)
                 wait = whole_at + interval - now - most
                 allowed = wait <= interval * _ROUNDING
