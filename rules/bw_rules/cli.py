@@ -16,13 +16,13 @@ from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
 from bw_rules import build, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.wording import some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bw_exporter.tenants import Tenants
 
-_NAMED = 10
 _MOST_SHARDS = 1000
 FORMATS = ("prometheus", "operator", "mimir")
 
@@ -209,10 +209,7 @@ def _ways_out(name: str, found: Tenants) -> str:
     close = difflib.get_close_matches(name, list(found.by_id), n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    some = list(found.by_id)[:_NAMED]
-    more = len(found.all) - len(some)
-    rest = f" and {more:,} more" if more else ""
-    return f"it has {', '.join(some)}{rest}; without --tenant the defaults are explained"
+    return f"it has {some([*found.by_id])}; without --tenant the defaults are explained"
 
 
 def _load(args: argparse.Namespace) -> Tenants:

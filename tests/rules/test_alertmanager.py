@@ -251,6 +251,13 @@ def test_who_would_be_heard_by_nobody_is_told(config: Callable[[str], Tenants]):
     )
 
 
+def test_thousands_of_unheard_tenants_are_told_in_one_short_line(config: Callable[[str], Tenants]):
+    many = "".join(f"  t{number}: {{webhook_secret: whsec_a}}\n" for number in range(3000))
+    (remark,) = alertmanager.routing(config(f"tenants:\n{many}"), (0, 25)).remarks
+    assert "and 2,990 more and of tenants" in remark
+    assert len(remark) < 300
+
+
 def test_merging_again_works_with_a_receiver_that_nobody_names(
     config: Callable[[str], Tenants], tmp_path: Path
 ):

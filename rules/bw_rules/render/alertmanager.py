@@ -13,6 +13,7 @@ from bw_rules.build import JOB
 from bw_rules.detectors import DETECTORS
 from bw_rules.render import inhibition, messages, receiver_fields
 from bw_rules.render.yaml_text import dump
+from bw_rules.wording import some
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -113,7 +114,7 @@ def _unheard(tenants: Tenants, others: Iterable[str]) -> list[str]:
     if tuple(others):
         return []
     silent = [tenant.id for tenant in tenants.all if not tenant.notify]
-    who = f"alerts of {', '.join(silent)} and of tenants" if silent else "alerts of tenants"
+    who = f"alerts of {some(silent)} and of tenants" if silent else "alerts of tenants"
     return [
         f"{who} that are added later reach nobody until rendered again; set watchdog.notify to hear of them"
     ]
