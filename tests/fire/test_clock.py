@@ -51,11 +51,13 @@ def test_a_jump_there_and_back_counts_nothing_twice_and_forgets_nothing(jump: in
                 "billing_events_ignored_total{",
                 "billing_duplicate",
                 "billing_invoice_checks",
+                "billing_invoice_abstentions",
             )
             counted.append(
                 {line: n for line, n in listener.counters().items() if not line.startswith(telling)}
             )
-        assert all(counts == counted[0] for counts in counted)
+        for counts in counted[1:]:
+            assert counts == counted[0]
         assert listener.requests("accepted") == len({json.loads(body)["id"] for body in bodies})
         assert listener.requests("accepted") + listener.requests("redelivered") == 5 * len(bodies)
 
