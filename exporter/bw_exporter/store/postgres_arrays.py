@@ -6,7 +6,7 @@ would have the server plan the same statement again for each mixture of types.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 
@@ -21,11 +21,13 @@ def _bytes(value: bytes) -> str:
 _WRITTEN: dict[str, Callable[[Any], str]] = {"i": str, "t": _text, "b": _bytes}
 
 
-def arrays(kinds: str, rows: Iterable[tuple[Any, ...]]) -> tuple[str, ...]:
-    """Return one array literal for each column of `rows`, of which there is at least one.
+def arrays(kinds: str, rows: Collection[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return one array literal for each column of `rows`.
 
     `kinds` names the columns' types: i for bigint, t for text, b for bytea.
     """
+    if not rows:
+        return ("{}",) * len(kinds)
     columns = zip(*rows, strict=True)
     return tuple(
         "{" + ",".join(map(_WRITTEN[kind], column)) + "}" for kind, column in zip(kinds, columns, strict=True)

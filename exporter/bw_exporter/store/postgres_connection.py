@@ -27,6 +27,9 @@ LOCK_SECONDS = 5
 STATEMENT_SECONDS = 6
 """How long the server lets one statement of a writer take, the wait for the lock included."""
 
+TRANSACTION_SECONDS = 10
+"""How long the server lets a writer's transaction take in all, from PostgreSQL 17 on."""
+
 ANSWER_SECONDS = 7.0
 """How long the answer to a writer's statement is waited for: longer than the server lets any of them take."""
 
@@ -49,6 +52,8 @@ SET LOCAL lock_timeout = '{LOCK_SECONDS}s';
 SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s';
 SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
 SET LOCAL enable_seqscan = off;
+SELECT set_config('transaction_timeout', '{TRANSACTION_SECONDS}s', true)
+    WHERE current_setting('server_version_num')::int >= 170000;
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
 SELECT 1 FROM bw_meta WHERE name = 'writer' FOR UPDATE
 """  # noqa: S608 - constants
@@ -57,13 +62,23 @@ serves: a plan made while the tables were small must not outlive that. A role or
 acknowledge what is not on disk yet. The lock comes last, so that what follows sees what the writer before left."""
 
 
+_PATIENT = """
+SET LOCAL statement_timeout = 0;
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::int >= 170000
+"""
+
+
+class UnansweredError(psycopg.OperationalError):
+    """The server is there and does not answer; asking it again would take as long."""
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that gives up where the server does not answer: a frozen one keeps TCP alive for ever."""
 
     answer_seconds = ANSWER_SECONDS
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait for the server; raises OperationalError and closes where it takes too long."""
+        """Wait for the server; raises UnansweredError and closes where it takes too long."""
         until = time.monotonic() + self.answer_seconds
         try:
             return super().wait(gen, interval, self.answer_seconds if timeout is None else timeout)
@@ -71,9 +86,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             if timeout is not None or time.monotonic() < until:
                 raise
             self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"the server did not answer within {self.answer_seconds:g} s"
-            ) from error
+            raise UnansweredError(f"the server did not answer within {self.answer_seconds:g} s") from error
 
 
 def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> Connection:
@@ -164,6 +177,7 @@ def _bootstrap(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     lock_writers(connection)
     try:
+        connection.execute(_PATIENT, prepare=False)
         version = _version(connection) or 0
         for migration in MIGRATIONS[version:]:
             for statement in migration.statements:

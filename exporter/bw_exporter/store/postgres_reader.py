@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.postgres_connection import READ_SECONDS, Connection, connect, reason
+from bw_exporter.store.postgres_connection import READ_SECONDS, Connection, UnansweredError, connect, reason
 from bw_exporter.store.postgres_url import shown
 
 
@@ -32,9 +32,12 @@ class Reader:
             kept = self._kept
             if kept is not None:
                 # Away for a while, and back: tried once more, on a new connection.
-                with contextlib.suppress(psycopg.OperationalError):
+                try:
                     return _asked(kept, query, parameters, settings)
-                self.forget()
+                except UnansweredError as error:
+                    raise self._unavailable(error) from error
+                except psycopg.OperationalError:
+                    self.forget()
             self._kept = self._connected()
             return self._rows(self._kept, query, parameters, settings)
         except BaseException:

@@ -7,9 +7,9 @@ only what depends on what was found (the charges beside a suspected one) still c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, LiteralString, Protocol
+from typing import Any, Protocol
 
 from bw_exporter.store.postgres_arrays import arrays
 from bw_exporter.store.postgres_connection import Connection
@@ -24,16 +24,19 @@ EventKey = tuple[int, str, str]
 Span = tuple[str, int, int, int]
 """A tenant's topic, and the first and last second of its marks."""
 
-_EVENTS = """
-SELECT created_at, tenant, event FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS asked (created_at, tenant, event)
+# One statement for all, since the driver's pipeline ends in a message that stops the server's clock for those who
+# hold the lock and do nothing; which of the four a row answers is its first column.
+_EVERYTHING = f"""
+SELECT 0, number, NULL, NULL::bigint, NULL::bytea
+FROM unnest(%s::bigint[], %s::text[], %s::text[])
+    WITH ORDINALITY AS asked (created_at, tenant, event, number)
 JOIN bw_events USING (created_at, tenant, event)
-"""
-_STATES = """
-SELECT tenant, key, kind, state FROM unnest(%s::text[], %s::text[]) AS asked (tenant, key)
+UNION ALL
+SELECT 1, number, kind, NULL, state
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant, key, number)
 JOIN bw_ledger USING (tenant, key)
-"""
-_MARKS = f"""
-SELECT number, at, key
+UNION ALL
+SELECT 2, number, key, at, NULL
 FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
     WITH ORDINALITY AS asked (tenant, topic, first, last, number)
 CROSS JOIN LATERAL (
@@ -41,12 +44,13 @@ CROSS JOIN LATERAL (
     WHERE bw_marks.tenant = asked.tenant AND bw_marks.topic = asked.topic AND at BETWEEN first AND last
     ORDER BY at, key LIMIT {NEAR}
 ) AS near
-"""  # noqa: S608 - constants
-_PENDING = 'bw_pending.tenant, bw_pending."check", bw_pending.key, bw_pending.subject, due_at, state'
-_WAITING = f"""
-SELECT {_PENDING} FROM unnest(%s::text[], %s::text[], %s::text[]) AS asked (tenant, "check", subject)
+UNION ALL
+SELECT 3, number, key, due_at, state
+FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant, "check", subject, number)
 JOIN bw_pending USING (tenant, "check", subject)
 """  # noqa: S608 - constants
+_COLUMNS = ("itt", "tt", "tiii", "ttt")
+_PENDING = 'tenant, "check", key, subject, due_at, state'
 _QUESTION = f'SELECT {_PENDING} FROM bw_pending WHERE tenant = %s AND "check" = %s AND key = %s'  # noqa: S608
 _DUE = f'SELECT {_PENDING} FROM bw_pending WHERE due_at <= %s ORDER BY due_at, tenant, "check", key LIMIT %s'  # noqa: S608
 _SINCE = "SELECT 1 FROM bw_events WHERE created_at >= %s AND tenant = %s AND event <> %s LIMIT 1"
@@ -142,26 +146,33 @@ class Tables:
     def fetch(self, asked: Iterable[Asked]) -> None:
         """Read what all of these asked for, in one journey. Raises psycopg.Error, and ValueError for no text."""
         everything = list(asked)
-        events = {key: None for each in everything for key in each.events}
-        states = {key: None for each in everything for key in each.states}
-        spans = {key: None for each in everything for key in each.spans}
-        subjects = {key: None for each in everything for key in each.subjects}
-        wanted: list[tuple[list[Any], str, LiteralString, Callable[[list[Any], list[Any]], None]]] = [
-            (list(events), "itt", _EVENTS, self._take_events),
-            (list(states), "tt", _STATES, self._take_states),
-            (list(spans), "tiii", _MARKS, self._take_marks),
-            (list(subjects), "ttt", _WAITING, self._take_waiting),
-        ]
-        wanted = [each for each in wanted if each[0]]
-        if not wanted:
+        events = list({key: None for each in everything for key in each.events})
+        states = list({key: None for each in everything for key in each.states})
+        spans = list({key: None for each in everything for key in each.spans})
+        subjects = list({key: None for each in everything for key in each.subjects})
+        wanted: tuple[list[tuple[Any, ...]], ...] = (events, states, spans, subjects)
+        if not any(wanted):
             return
-        with self._connection.pipeline():
-            found = [
-                self._connection.execute(query, arrays(kinds, keys), binary=True)
-                for keys, kinds, query, _ in wanted
-            ]
-        for (keys, _, _, take), cursor in zip(wanted, found, strict=True):
-            take(keys, cursor.fetchall())
+        parameters = [
+            column for kinds, keys in zip(_COLUMNS, wanted, strict=True) for column in arrays(kinds, keys)
+        ]
+        rows = self._connection.execute(_EVERYTHING, parameters, binary=True).fetchall()
+        self._events.update(dict.fromkeys(events, False))
+        self._states.update({key: {} for key in states})
+        self._marks.update({span: [] for span in spans})
+        self._waiting.update({subject: [] for subject in subjects})
+        for which, place, text, number, state in rows:
+            if which == 0:
+                self._events[events[place - 1]] = True
+            elif which == 1:
+                self._states[states[place - 1]][text] = state
+            elif which == 2:  # noqa: PLR2004 - see _EVERYTHING
+                self._marks[spans[place - 1]].append((number, text))
+            else:
+                tenant, check, subject = subjects[place - 1]
+                found = Pending(tenant, check, text, subject, number, state)
+                self._waiting[subjects[place - 1]].append(found)
+                self._questions[tenant, check, text] = found
 
     def knows(self, event: EventKey) -> bool:
         if event not in self._events:
@@ -210,22 +221,3 @@ class Tables:
         found = [Pending(*row) for row in rows]
         self._questions.update({(each.tenant, each.check, each.key): each for each in found})
         return found
-
-    def _take_events(self, keys: list[EventKey], rows: list[tuple[Any, ...]]) -> None:
-        self._events.update(dict.fromkeys(keys, False))
-        self._events.update(dict.fromkeys(rows, True))
-
-    def _take_states(self, keys: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> None:
-        self._states.update({key: {} for key in keys})
-        for tenant, key, kind, state in rows:
-            self._states[tenant, key][kind] = state
-
-    def _take_marks(self, keys: list[Span], rows: list[tuple[Any, ...]]) -> None:
-        self._marks.update({span: [] for span in keys})
-        for number, at, key in rows:
-            self._marks[keys[number - 1]].append((at, key))
-
-    def _take_waiting(self, keys: list[tuple[str, str, str]], rows: list[tuple[Any, ...]]) -> None:
-        self._waiting.update({key: [] for key in keys})
-        for each in self._noted(rows):
-            self._waiting[each.tenant, each.check, each.subject].append(each)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import Series, initial, series
+from bw_exporter.series import initial, series
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.postgres_arrays import arrays
 from bw_exporter.store.postgres_connection import Connection
@@ -19,12 +19,12 @@ _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and f
 _REGISTER = """
 INSERT INTO bw_tenants SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING RETURNING tenant
 """
-_ZEROES = """
+_SERIES_AT = """
 INSERT INTO bw_series SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
 ON CONFLICT DO NOTHING
 """
-_SET = """
-INSERT INTO bw_series VALUES (%s, %s, %s, %s, %s)
+_SERIES_TO = """
+INSERT INTO bw_series SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
 ON CONFLICT (family, tenant, rank, line) DO UPDATE SET value = excluded.value
 """
 _OLD_EVENTS = """
@@ -76,15 +76,9 @@ def registered(connection: Connection, tenants: Sequence[str], now: int) -> None
         (names,) = arrays("t", [(tenant,) for tenant in tenants])
         new = [row[0] for row in connection.execute(_REGISTER, (names, now)).fetchall()]
     zeroes += [line for tenant in new for family in _PER_TENANT for line in initial(family, tenant)]
-    with connection.pipeline():
-        connection.execute(_ZEROES, arrays("ititi", _at_zero(zeroes)))
-        for tenant in new:
-            connection.execute(_SET, (*series(catalog.TENANT_CREATED, tenant), now))
-
-
-def _at_zero(lines: Sequence[Series]) -> Iterator[tuple[int, str, int, str, int]]:
-    for line in sorted(set(lines)):
-        yield (*line, 0)
+    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in sorted(set(zeroes))]))
+    created = [(*series(catalog.TENANT_CREATED, tenant), now) for tenant in sorted(new)]
+    connection.execute(_SERIES_TO, arrays("ititi", created))
 
 
 def noted_probe(connection: Connection, now: int) -> None:
@@ -108,10 +102,9 @@ def released(connection: Connection, holder: bytes) -> None:
 
 def pruned(connection: Connection, now: int, limit: int) -> tuple[int, list[tuple[str, str, bytes]]]:
     """Forget up to `limit` events, findings and states each; return how many went, and the states."""
-    with connection.pipeline():
-        events = connection.execute(_OLD_EVENTS, (now - EVENT_IDS_SECONDS, limit))
-        findings = connection.execute(_OLD_FINDINGS, (now - FINDING_SECONDS, limit))
-        states = connection.execute(_OLD_STATES, (now, limit), binary=True)
+    events = connection.execute(_OLD_EVENTS, (now - EVENT_IDS_SECONDS, limit))
+    findings = connection.execute(_OLD_FINDINGS, (now - FINDING_SECONDS, limit))
+    states = connection.execute(_OLD_STATES, (now, limit), binary=True)
     ended: list[tuple[str, str, bytes]] = states.fetchall()
     return events.rowcount + findings.rowcount + len(ended), ended
 

@@ -11,7 +11,13 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.postgres_connection import Connection, connect, lock_writers, reason
+from bw_exporter.store.postgres_connection import (
+    Connection,
+    UnansweredError,
+    connect,
+    lock_writers,
+    reason,
+)
 from bw_exporter.store.postgres_reads import Asked, Tables
 from bw_exporter.store.postgres_transaction import PostgresTransaction
 from bw_exporter.store.postgres_url import shown
@@ -61,8 +67,8 @@ class Writer:
         with self._unavailable():
             try:
                 lock_writers(self.connection())
-            except psycopg.OperationalError:
-                if kept is None or not kept.closed:
+            except psycopg.OperationalError as error:
+                if kept is None or not kept.closed or isinstance(error, UnansweredError):
                     raise
                 self.close()
                 lock_writers(self.connection())

@@ -82,10 +82,12 @@ def statements(gathered: Gathered) -> list[Statement]:
 
 
 def write(connection: Connection, gathered: Gathered) -> None:
-    """Write what was gathered, inside the transaction."""
-    with connection.pipeline():
-        for query, parameters in statements(gathered):
-            connection.execute(query, parameters)
+    """Write what was gathered, inside the transaction.
+
+    Not in one journey: after the driver's pipeline the server would not end a transaction in which nothing happens.
+    """
+    for query, parameters in statements(gathered):
+        connection.execute(query, parameters)
 
 
 def write_and_commit(connection: Connection, gathered: Gathered) -> None:
