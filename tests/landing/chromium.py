@@ -174,19 +174,16 @@ class Page:
         for kind in ("rawKeyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
-    def picture(self, file: Path) -> None:
-        """Write the whole page, as far down as it goes, as a PNG."""
-        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True, **self._whole())
+    def picture(self, file: Path, size: tuple[int, int]) -> None:
+        """Write the top of the page, so wide and high, as a PNG."""
+        clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
+        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         file.write_bytes(base64.b64decode(shot["data"]))
 
     def settled(self) -> None:
         """Take in what has happened until now."""
         self.value("1")
         self._take(wait=False)
-
-    def _whole(self) -> dict[str, object]:
-        size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {**size, "x": 0, "y": 0, "scale": 1}}
 
     def _loaded(self) -> None:
         while "Page.loadEventFired" not in self._take(wait=True):
