@@ -90,22 +90,14 @@ def address(text: str) -> tuple[str, int]:
 
 def url(text: str) -> str:
     """Read the address of a web server, to which a path is added."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    except ValueError:
+        good = False
+    if not good:
         raise ValueError(f"{text!r} is no address of a web server; write it as https://hooks.example.com")
     return text.rstrip("/")
-
-
-def storage_url(text: str) -> str:
-    """Read the URL of a store; every user of a machine can see a command line, so that it may hold no password."""
-    from bw_exporter.store.postgres_url import has_password  # noqa: PLC0415 - no other command needs a store
-
-    if has_password(text) and not isinstance(text, _FromEnvironment):
-        raise argparse.ArgumentTypeError(
-            "a password on the command line can be read by every user of this machine; give the URL in"
-            " BW_STORAGE_URL, or the password in PGPASSWORD or a PGPASSFILE"
-        )
-    return text
 
 
 def cores() -> int:
