@@ -100,6 +100,18 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def storage_url(text: str) -> str:
+    """Read the URL of a store; every user of a machine can see a command line, so that it may hold no password."""
+    from bw_exporter.store.postgres_url import has_password  # noqa: PLC0415 - no other command needs a store
+
+    if has_password(text) and not isinstance(text, _FromEnvironment):
+        raise argparse.ArgumentTypeError(
+            "a password on the command line can be read by every user of this machine; give the URL in"
+            " BW_STORAGE_URL, or the password in PGPASSWORD or a PGPASSFILE"
+        )
+    return text
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
