@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
-.PHONY: help demo test lint format bench chaos generate lock tools clean
+.PHONY: help demo test lint format bench chaos soak fuzz audit generate lock tools clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name about; do \
@@ -38,8 +38,18 @@ format: $(INSTALLED) ## format all code
 bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-chaos: $(INSTALLED) ## kill -9 everything 20 times under load and compare what counts
-	@$(BIN)/python tests/chaos/kill9.py $(CHAOS)
+chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times, full disks, floods, gibibytes
+	@$(BIN)/python tests/chaos/kill9.py --kills 100 $(CHAOS)
+	@FIRE_LONG=1 $(BIN)/python -m pytest tests/fire
+
+soak: $(INSTALLED) ## an hour of full load: memory, files, threads and disk have to stay flat (SOAK="--minutes 5")
+	@$(BIN)/python -m tests.fire.soak $(SOAK)
+
+fuzz: $(INSTALLED) ## try wild events, signatures and configurations for a while (FUZZ="--seconds 600")
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+audit: ## ask PyPI for known vulnerabilities of the pinned dependencies
+	@scripts/audit
 
 generate: $(INSTALLED) ## write again what is made from code: rules, reference tables, dashboards
 	@$(BIN)/python -m bw_rules.generate
