@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from site_in_process import Outline, Site
 
@@ -57,14 +57,14 @@ def elements(shop: Site, name: str, label: str, wanted: str) -> list[tuple[str, 
     return [element for page in pages for element in Outline(page).elements]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(WILD, WILD, WILD)
 def test_no_name_label_or_address_becomes_markup(shop: Site, name: str, label: str, wanted: str):
     wild = elements(shop, f"x{name}", f"x{label}", f"x{wanted.replace('/', '')}")
     assert wild == elements(shop, "plain", "plain", "plain")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["duplicate_charge", "invoice_mismatch", "of_tomorrow"]) | WILD,
     st.dictionaries(NAMES | WILD, ANYTHING | LINES, max_size=6),
