@@ -1,11 +1,13 @@
 """Kill the exporter with SIGKILL under load, again and again, and compare what was acknowledged with what counts.
 
-    python tests/chaos/kill9.py --kills 20 --workers 2 --seed 1 [--one-worker]
+    make chaos CHAOS="--kills 20 --workers 2 --seed 1 [--one-worker] [--storage postgres]"
 
 Senders post distinct signed charges and repeat each until it is answered 200, as Stripe does. At random
 moments every process of the exporter is killed at once and started again on the same store; with
---one-worker, one worker is, and the supervisor replaces it. The closing line says how many events were
-acknowledged, how many the store counted, and how many were committed although their answer was lost.
+--one-worker, one worker is, and the supervisor replaces it. With --storage postgres there are two replicas on
+one PostgreSQL, each try goes to either of them, and one of the two is killed each time. The closing line says how
+many events were acknowledged, how many the store counted, and how many were committed although their answer was
+lost.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -32,6 +36,7 @@ from bw_exporter.sender import Connection, UndeliverableError, sign
 from bw_exporter.shop import objects
 from bw_exporter.shop.events import body, event
 from bw_exporter.shop.ids import Ids
+from postgres_server import running
 
 SECRET = "whsec_chaos"
 TENANTS = ("north", "south")
@@ -76,8 +81,9 @@ class Outcome:
 class Exporter:
     """`bw-exporter serve` in a process group of its own, so that all of it can be killed at once."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder, self.workers = folder, workers
+    def __init__(self, folder: Path, workers: int, url: str) -> None:
+        self.folder, self.workers, self.url = folder, workers, url
+        self.log = folder / f"exporter-{time.monotonic_ns()}.log"
         self.port, self.metrics_port = free_ports(2)
         config = {
             "defaults": {"rate_limit": {"rate": 0}},
@@ -90,11 +96,11 @@ class Exporter:
         command = [
             *(str(Path(sys.executable).with_name("bw-exporter")), "serve"),
             *("--config.file", str(self.folder / "tenants.yaml")),
-            *("--storage.url", f"sqlite:///{self.folder}/billing.db", "--web.workers", str(self.workers)),
+            *("--storage.url", self.url, "--web.workers", str(self.workers)),
             *("--web.webhook-address", f"127.0.0.1:{self.port}"),
             *("--web.metrics-address", f"127.0.0.1:{self.metrics_port}", "--log.level", "warning"),
         ]
-        with (self.folder / "exporter.log").open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def wait_until_ready(self) -> None:
@@ -109,9 +115,7 @@ class Exporter:
             if self.process.poll() is not None:
                 break
             time.sleep(0.05)
-        raise RuntimeError(
-            "the exporter is not ready:\n" + (self.folder / "exporter.log").read_text()[-3000:]
-        )
+        raise RuntimeError("the exporter is not ready:\n" + self.log.read_text()[-3000:])
 
     def kill_all(self) -> None:
         """Supervisor, workers and the private process, in one signal; then start anew on the same store."""
@@ -153,10 +157,10 @@ def free_ports(number: int) -> list[int]:
             each.close()
 
 
-def send_until(stop: threading.Event, number: int, seed: int, port: int, told: Told) -> None:
+def send_until(stop: threading.Event, number: int, seed: int, ports: Sequence[int], told: Told) -> None:
     """Post one charge after the other; go on to the next when this one is acknowledged, whatever it takes."""
     ids, chance = Ids(f"{seed}/{number}"), random.Random(f"{seed}/{number}")
-    connection = Connection(f"http://127.0.0.1:{port}", timeout_seconds=10)
+    connections = [Connection(f"http://127.0.0.1:{port}", timeout_seconds=10) for port in ports]
     while not stop.is_set():
         tenant, amount, now = chance.choice(TENANTS), chance.randrange(100, 10_000), int(time.time())
         charge = objects.charge(ids, created_at=now, amount=amount, customer=ids.new("cus"))
@@ -164,7 +168,7 @@ def send_until(stop: threading.Event, number: int, seed: int, port: int, told: T
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                answer = connection.post(
+                answer = chance.choice(connections).post(
                     f"/webhooks/{tenant}", payload, sign(payload, SECRET, int(time.time()))
                 )
             except UndeliverableError:
@@ -177,27 +181,27 @@ def send_until(stop: threading.Event, number: int, seed: int, port: int, told: T
             if time.monotonic() > give_up_at:
                 raise RuntimeError(f"an event was not acknowledged within {PATIENCE_SECONDS:g} s")
             time.sleep(0.05)
-    connection.close()
+    for connection in connections:
+        connection.close()
 
 
-def run(*, kills: int, workers: int, seed: int, one_worker: bool = False, folder: Path) -> Outcome:
-    chance, told, stop = random.Random(seed), Told(), threading.Event()
-    failures: list[BaseException] = []
-    exporter = Exporter(folder, workers)
-
-    def sender(number: int) -> None:
-        try:
-            send_until(stop, number, seed, exporter.port, told)
-        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
-            failures.append(error)
-
+def run(
+    *,
+    kills: int,
+    workers: int,
+    seed: int,
+    one_worker: bool = False,
+    folder: Path,
+    url: str = "",
+    replicas: int = 1,
+) -> Outcome:
+    """Kill so many times; `url` is the store's, by default a SQLite file in `folder`."""
+    chance, told = random.Random(seed), Told()
+    exporters = [Exporter(folder, workers, url or f"sqlite:///{folder}/billing.db") for _ in range(replicas)]
     try:
-        exporter.wait_until_ready()
-        senders = [threading.Thread(target=sender, args=(number,)) for number in range(SENDERS)]
-        for thread in senders:
-            thread.start()
-        try:
+        with sending(seed, [exporter.port for exporter in exporters], told) as failures:
             for _ in range(kills):
+                exporter = chance.choice(exporters)
                 exporter.wait_until_ready()
                 reached = told.acknowledged + chance.randrange(20, 200)
                 waited_until = time.monotonic() + START_SECONDS
@@ -208,18 +212,46 @@ def run(*, kills: int, workers: int, seed: int, one_worker: bool = False, folder
                     exporter.kill_one_worker(chance)
                 else:
                     exporter.kill_all()
-            exporter.wait_until_ready()
-        finally:
-            stop.set()
-            for thread in senders:
-                thread.join()
-        if failures:
-            raise failures[0]
-        samples = exporter.samples()
+            for exporter in exporters:
+                exporter.wait_until_ready()
+        samples, *others = [exporter.samples() for exporter in exporters]
+    finally:
+        for exporter in exporters:
+            exporter.stop()
+    outcome = compared(kills, told, samples)
+    if any(billing(other) != billing(samples) for other in others):
+        return replace(outcome, wrong=(*outcome.wrong, "the replicas do not say the same"))
+    return outcome
+
+
+@contextmanager
+def sending(seed: int, ports: Sequence[int], told: Told) -> Iterator[list[BaseException]]:
+    """Post from many threads; give what kept any of them from it, and raise that at the end."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def sender(number: int) -> None:
+        try:
+            send_until(stop, number, seed, ports, told)
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+            failures.append(error)
+
+    senders = [threading.Thread(target=sender, args=(number,)) for number in range(SENDERS)]
+    for thread in senders:
+        thread.start()
+    try:
+        yield failures
     finally:
         stop.set()
-        exporter.stop()
-    return compared(kills, told, samples)
+        for thread in senders:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def billing(samples: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """What is of the tenants, not of the process that was asked."""
+    return {key: value for key, value in samples.items() if key[0].startswith("billing_")}
 
 
 def compared(kills: int, told: Told, samples: dict[tuple[str, str], int]) -> Outcome:
@@ -250,16 +282,16 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1, help="of the moments and the amounts (default: 1)")
     parser.add_argument("--one-worker", action="store_true", help="kill one process at a time, not all")
+    parser.add_argument("--storage", choices=("sqlite", "postgres"), default="sqlite")
     args = parser.parse_args()
+    options = {name: getattr(args, name) for name in ("kills", "workers", "seed", "one_worker")}
     with tempfile.TemporaryDirectory(prefix="kill9-") as folder:
-        outcome = run(
-            kills=args.kills,
-            workers=args.workers,
-            seed=args.seed,
-            one_worker=args.one_worker,
-            folder=Path(folder),
-        )
-    print(outcome)
+        if args.storage == "sqlite":
+            outcome = run(**options, folder=Path(folder))
+        else:
+            with running() as server:
+                outcome = run(**options, folder=Path(folder), url=server.new_store(), replicas=2)
+    print(f"{args.storage}: {outcome}")
     return 1 if outcome.wrong else 0
 
 
