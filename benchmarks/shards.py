@@ -74,12 +74,13 @@ def _measured(tenants: int, shards: int) -> list[Row]:
         found = [shard.cost(*spent) for shard, spent in zip(started, before, strict=True)]
     return [
         Row(
-            f"{one.scrape:.2f} s",
-            f"one scrape, shard {number} of {shards} over {tenants} tenants",
+            f"{one.prometheus_cores + one.exporter_cores:.2f}",
+            f"cores, exporter and Prometheus, shard {number} of {shards} over {tenants} tenants",
             figures=(
-                f"{one.series} series; Prometheus {one.prometheus_bytes >> 20} MiB, {one.prometheus_cores:.2f} cores, "
-                f"rules {one.rules:.2f} s a minute; exporter {one.exporter_bytes >> 20} MiB, "
-                f"{one.exporter_cores:.2f} cores; store {one.store_bytes >> 20} MiB"
+                f"{one.series} series, scraped in {one.scrape:.2f} s; store {one.store_bytes >> 20} MiB; "
+                f"exporter {one.exporter_bytes >> 20} MiB, {one.exporter_cores:.2f} cores; "
+                f"Prometheus {one.prometheus_bytes >> 20} MiB, {one.prometheus_cores:.2f} cores, "
+                f"rules {one.rules:.2f} s a minute"
             ),
         )
         for number, one in enumerate(found)
@@ -163,7 +164,8 @@ class Shard:
         )
 
     def _value(self, metric: str) -> float:
-        answer = json.loads(self._get(f"query?query={urllib.parse.quote(f'max_over_time({metric}[1m])')}"))
+        query = urllib.parse.quote(f"quantile_over_time(0.5, {metric}[2m])")
+        answer = json.loads(self._get(f"query?query={query}"))
         return float(answer["data"]["result"][0]["value"][1])
 
     def _get(self, path: str) -> bytes:
