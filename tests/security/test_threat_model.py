@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/security.md"
-NAMED = re.compile(r"\[[^]]+\]\(\.\./(tests/[\w/]+\.py)#(test_\w+)\)")
+NAMED = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
 
 
 def lines() -> list[str]:
@@ -26,7 +26,7 @@ def test_each_line_of_the_threat_model_names_a_test_that_exists():
     for line in lines():
         named = NAMED.findall(line.split("|")[-2])
         assert named, line
-        for file, test in named:
+        for test, file in named:
             functions = ast.walk(ast.parse((ROOT / file).read_text()))
             assert test in {each.name for each in functions if isinstance(each, ast.FunctionDef)}, (
                 file,
