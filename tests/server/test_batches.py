@@ -19,7 +19,9 @@ from bw_exporter.durable_answer import DurableAnswer
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.sender import sign
 from bw_exporter.serving import batch
-from bw_exporter.serving.batch import LARGEST_BATCH, PATIENCE_SECONDS, Batch
+from bw_exporter.serving.batch import LARGEST_BATCH, Batch
+from bw_exporter.serving.in_loop import PATIENCE_SECONDS
+from bw_exporter.serving.submissions import Submissions
 from bw_exporter.store.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -138,6 +140,7 @@ class Handed:
         self.free = True
         self.groups: list[int] = []
         self.answers: dict[int, str] = {}
+        self.submitted: dict[int, Callable[[Outcome], None]] = {}
         self.broken: StoreUnavailableError | None = None
         self.app = Flask(__name__)
         self.batch = Batch(self, self, lambda: self.now)  # type: ignore[arg-type]
@@ -149,6 +152,11 @@ class Handed:
             return None
         self.groups.append(len(works))
         return [(work(None), None) for work in works]
+
+    def submit(self, work: Callable[[Any], Any], then: Callable[[Outcome], None]) -> Callable[[], bool]:
+        number = work(None)
+        self.submitted[number] = then
+        return lambda: self.free and bool(self.submitted.pop(number, None))
 
     def exchange(self, conn: Any) -> tuple[Any, Any]:
         def conclude(outcome: Outcome) -> Response:
@@ -244,3 +252,51 @@ def test_a_store_that_cannot_commit_fails_all_of_its_group_and_no_other():
     handed.asks(4)
     handed.batch.step(idle=True)
     assert handed.answers[4] == "4"
+
+
+def submissions(handed: Handed) -> None:
+    handed.batch = Submissions(  # type: ignore[assignment]
+        handed,
+        handed,  # type: ignore[arg-type]
+        lambda function, *arguments: function(*arguments),
+        lambda: handed.now,
+    )
+
+
+def test_what_a_distant_store_has_committed_is_answered_when_it_is_in_whatever_order():
+    handed = Handed()
+    submissions(handed)
+    for number in (1, 2):
+        handed.asks(number)
+    handed.batch.step(idle=False)
+    assert handed.submitted.keys() == {1, 2}
+    assert handed.batch.pause() == PATIENCE_SECONDS
+    handed.submitted[2](("2", None))
+    handed.submitted[1]((None, StoreUnavailableError("gone")))
+    assert handed.answers == {1: "gone", 2: "2"}
+    handed.batch.step(idle=True)
+    assert handed.batch.pause() == float("inf")
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_loses_patience_with_a_distant_store_is_told_once_and_what_was_not_begun_is_withdrawn(
+    begun: bool,
+):
+    handed = Handed()
+    submissions(handed)
+    handed.free = not begun
+    handed.asks(1)
+    handed.batch.step(idle=True)
+    handed.now = 1.0
+    handed.asks(2)
+    handed.batch.step(idle=True)
+    then = handed.submitted[1]
+    handed.now = PATIENCE_SECONDS
+    handed.batch.step(idle=True)
+    assert "did not commit within 8 s" in handed.answers.pop(1)
+    assert (1 in handed.submitted) == begun
+    then(("1", None))
+    assert handed.answers == {}
+    assert handed.batch.pause() == 1.0
+    handed.submitted[2](("2", None))
+    assert handed.answers == {2: "2"}

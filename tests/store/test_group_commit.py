@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -239,6 +240,51 @@ def test_who_comes_while_a_try_runs_is_committed_after_it(error: Exception | Non
     assert not group._led
 
 
+def test_what_was_submitted_is_committed_with_the_others_and_its_outcome_handed_over() -> None:
+    gate = Gate()
+    group = GroupCommit(gate, SOON)
+    told: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def broken(_: object) -> None:
+        raise KeyError("own")
+
+    with ThreadPoolExecutor(1) as pool:
+        group.submit(lambda _: "first", told.put)
+        assert gate.entered.acquire(timeout=SOON)
+        other = pool.submit(group.run, lambda _: "other")
+        queued(group, 1)
+        group.submit(lambda _: "second", told.put)
+        group.submit(broken, told.put)
+        withdraw = group.submit(lambda _: "withdrawn", told.put)
+        assert withdraw()
+        assert not withdraw()
+        gate.open.release(2)
+        assert other.result(SOON) == "other"
+        assert [told.get(timeout=SOON)[0] for _ in range(2)] == ["first", "second"]
+        assert isinstance(told.get(timeout=SOON)[1], KeyError)
+    assert gate.groups == [1, 3]
+    late = group.submit(lambda _: "late", told.put)
+    assert gate.entered.acquire(timeout=SOON)
+    assert gate.entered.acquire(timeout=SOON)
+    assert not late(), "it has begun"
+    gate.open.release()
+    assert told.get(timeout=SOON) == ("late", None)
+    assert told.empty()
+    group.close()
+
+
+def test_a_group_that_cannot_commit_is_told_to_whom_submitted_too() -> None:
+    def away(_works: Works) -> Outcomes:
+        raise StoreUnavailableError("away")
+
+    group = GroupCommit(away, SOON)
+    told: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    for _ in range(20):
+        group.submit(lambda _: None, told.put)
+    assert {str(told.get(timeout=SOON)[1]) for _ in range(20)} == {"away"}
+    group.close()
+
+
 def test_an_outcome_is_never_missing_unseen() -> None:
     group = GroupCommit(lambda _works: [], SOON)
     with pytest.raises(ValueError, match="zip"):
@@ -278,6 +324,13 @@ def test_no_ticket_is_lost_and_nobody_hangs(patience: float) -> None:  # noqa: C
             if number % 5 == 0:
                 [(_, error)] = group.try_run(lambda: commit([work(number)])) or [(None, None)]
                 return "own error" if error else "tried"
+            if number % 5 == 1:
+                outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+                group.submit(work(number), outcome.put)
+                result, error = outcome.get(timeout=SOON)
+                if error:
+                    raise error
+                return "ok" if result == number else "another's"
             return "ok" if group.run(work(number)) == number else "another's"
         except KeyError as error:
             return "own error" if error.args == (number,) else "another's"

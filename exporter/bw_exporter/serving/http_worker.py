@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
-    from bw_exporter.serving.batch import Batch
+    from bw_exporter.serving.in_loop import InLoop
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.pending_conns: deque[Connection] = deque()
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
-        self.batch: Batch | None = None
+        self.in_loop: InLoop | None = None
         self._warned_at = float("-inf")
 
     def init_process(self) -> None:
@@ -109,9 +109,9 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         return ThreadPool(self.cfg.threads, self._answer)
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Answer the request: with those of this pass, or in a thread where its client may keep us waiting."""
-        if self.batch is not None and conn.whole:
-            self.batch.take(conn)
+        """Answer the request: in the loop, or in a thread where its client may keep us waiting."""
+        if self.in_loop is not None and conn.whole:
+            self.in_loop.take(conn)
             return
         conn.queued_at = time.monotonic()
         self.tpool.put(conn)
@@ -181,13 +181,13 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         for waiting in (self.pending_conns, self.keepalived_conns, self.lingering_conns):
             if waiting:
                 timeout = min(timeout, max(waiting[0].timeout - now, 0.0))
-        if self.batch is not None:
-            timeout = min(timeout, self.batch.pause())
+        if self.in_loop is not None:
+            timeout = min(timeout, self.in_loop.pause())
         events = self.poller.select(timeout)
         for key, _ in events:
             key.data(key.fileobj)
-        if self.batch is not None:
-            self.batch.step(idle=not events)
+        if self.in_loop is not None:
+            self.in_loop.step(idle=not events)
 
     def murder_pending(self) -> None:
         """Close what is out of time: requests that are not whole, and connections that linger."""

@@ -18,7 +18,8 @@ from bw_exporter.monitoring.private import private_app
 from bw_exporter.refusals import Refusals
 from bw_exporter.serving.batch import Batch
 from bw_exporter.serving.http_worker import HttpWorker
-from bw_exporter.store import PromptStore, open_store
+from bw_exporter.serving.submissions import Submissions
+from bw_exporter.store import PromptStore, SubmittingStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,7 +140,9 @@ class PublicWorker(Worker):
 
         self.spawn_thread("refusals", flush)
         if isinstance(store, PromptStore):
-            self.batch = Batch(self, store)
+            self.in_loop = Batch(self, store)
+        elif isinstance(store, SubmittingStore):
+            self.in_loop = Submissions(self, store, self.method_queue.defer)
         return web.public_app(self.context.config, store, refusals, self.context.limiter)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store.postgres_url import is_postgres
-from bw_exporter.store.protocol import Finding, Outcome, Pending, PromptStore, Store, Transaction
+from bw_exporter.store.protocol import (
+    Finding,
+    Outcome,
+    Pending,
+    PromptStore,
+    Store,
+    SubmittingStore,
+    Transaction,
+)
 from bw_exporter.store.sqlite import SqliteStore
 from bw_exporter.store.sqlite_whole import SqliteWhole
 from bw_exporter.store.tables import WholeStore
@@ -15,6 +23,7 @@ __all__ = [
     "Pending",
     "PromptStore",
     "Store",
+    "SubmittingStore",
     "Transaction",
     "WholeStore",
     "open_store",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.store.protocol import Outcome
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ LARGEST_GROUP = 128
 
 
 class _Ticket:
-    """One thread's work, its outcome, and the lock the thread sleeps on until there is one."""
+    """A work that waits for its group, and its outcome: of a thread that sleeps on `wake` until there is one."""
 
     __slots__ = ("done", "error", "leads", "result", "wake", "work")
 
@@ -32,6 +34,36 @@ class _Ticket:
         self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
+
+    def lead(self) -> None:
+        """Have the thread commit for all that wait."""
+        self.leads = True
+        self.wake.release()
+
+    def tell(self) -> None:
+        """Let the thread see the outcome; one that leads is awake."""
+        if not self.leads:
+            self.wake.release()
+
+
+class _Submitted(_Ticket):
+    """A work whose outcome is handed to `then`; where it leads, a thread kept for that does."""
+
+    __slots__ = ("called_up", "then")
+
+    def __init__(
+        self, work: Callable[[Any], Any], then: Callable[[Outcome], None], called_up: Callable[[], None]
+    ) -> None:
+        super().__init__(work)
+        self.then = then
+        self.called_up = called_up
+
+    def lead(self) -> None:
+        self.leads = True
+        self.called_up()
+
+    def tell(self) -> None:
+        self.then((self.result, self.error))
 
 
 class Turn(Protocol):
@@ -56,7 +88,7 @@ class NoTurn:
 
 
 class GroupCommit:
-    """Gathers the work of many threads into few transactions.
+    """Gathers the works of many threads, or of one that waits for none, into few transactions.
 
     `commit(works)` runs the works in one transaction and returns one outcome each, in order: `(result, None)` or
     `(None, error)`; it raises where nothing at all was committed.
@@ -64,7 +96,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Callable[[Any], Any]]], Sequence[tuple[Any, BaseException | None]]],
+        commit: Callable[[Sequence[Callable[[Any], Any]]], Sequence[Outcome]],
         patience_seconds: float,
         turn: Turn | None = None,
     ) -> None:
@@ -79,6 +111,7 @@ class GroupCommit:
         self._mutex = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._led = False
+        self._calls: SimpleQueue[Callable[[], None] | None] | None = None
 
     def run(self, work: Callable[[Any], Any], *, patient: bool = False) -> Any:  # noqa: ANN401 - the work's own result
         """Return what `work` returns, once the transaction that holds it is durable.
@@ -101,6 +134,25 @@ class GroupCommit:
             raise RuntimeError("a group was committed without an outcome for this work")
         return ticket.result
 
+    def submit(self, work: Callable[[Any], Any], then: Callable[[Outcome], None]) -> Callable[[], bool]:
+        """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
+
+        What is returned takes the work back: True where it was not begun and `then` will not be called.
+        """
+        with self._mutex:
+            calls = self._calls = self._calls or _kept_thread()
+            ticket = _Submitted(work, then, lambda: calls.put(self._lead))
+            self._waiting.append(ticket)
+            if not self._led:
+                self._led = True
+                ticket.lead()
+        return lambda: self._taken_back(ticket)
+
+    def close(self) -> None:
+        """End the thread that leads for what was submitted."""
+        if self._calls is not None:
+            self._calls.put(None)
+
     def try_run(self, commit: Callable[[], T]) -> T | None:
         """Return what `commit` returns if nobody else commits now, in this process or another; else None, at once."""
         with self._mutex:
@@ -116,6 +168,13 @@ class GroupCommit:
                 self._turn.release()
         finally:
             self._hand_on()
+
+    def _taken_back(self, ticket: _Ticket) -> bool:
+        with self._mutex:
+            if ticket in self._waiting and not ticket.leads:
+                self._waiting.remove(ticket)
+                return True
+        return False
 
     def _give_up(self, ticket: _Ticket) -> bool:
         """Leave the queue; True where leadership came at the same moment and has to be taken."""
@@ -148,17 +207,27 @@ class GroupCommit:
         finally:
             self._hand_on()
             for ticket in group:
-                if not ticket.leads:
-                    ticket.wake.release()
+                ticket.tell()
 
     def _hand_on(self) -> None:
         with self._mutex:
             if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].wake.release()
+                self._waiting[0].lead()
             else:
                 self._led = False
 
     def _gathered(self) -> list[_Ticket]:
         with self._mutex:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
+
+
+def _kept_thread() -> SimpleQueue[Callable[[], None] | None]:
+    """Start a thread that does what is put into the queue, until that is None."""
+    calls = SimpleQueue[Callable[[], None] | None]()
+
+    def run() -> None:
+        while call := calls.get():
+            call()
+
+    threading.Thread(target=run, name="commit", daemon=True).start()
+    return calls

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -24,7 +24,7 @@ from bw_exporter.store.postgres_schema import LATEST
 from bw_exporter.store.postgres_transaction import PostgresTransaction
 from bw_exporter.store.postgres_writer import Rehearsed, Writer
 from bw_exporter.store.postgres_writes import write
-from bw_exporter.store.protocol import Finding, Transaction
+from bw_exporter.store.protocol import Finding, Outcome, Transaction
 
 T = TypeVar("T")
 
@@ -62,11 +62,13 @@ class PostgresStore:
         self._size_bytes = 0
 
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
-        rehearsal = Rehearsal()
-        with contextlib.suppress(Exception):  # what is wrong with it shows when it is done
-            work(PostgresTransaction(rehearsal, self._payer_key))
-        result: T = self._group.run(Rehearsed(work, rehearsal.asked), patient=patient)
+        result: T = self._group.run(self._rehearsed(work), patient=patient)
         return result
+
+    def submit(
+        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+    ) -> Callable[[], bool]:
+        return self._group.submit(self._rehearsed(work), then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")}
@@ -163,8 +165,15 @@ class PostgresStore:
         if self._keeps_house:
             with contextlib.suppress(StoreUnavailableError):
                 self._do(lambda _tx: upkeep.released(self._writer.connection(), self._holder))
+        self._group.close()
         self._writer.close()
         self._reader.close()
+
+    def _rehearsed(self, work: Callable[[Any], Any]) -> Rehearsed:
+        rehearsal = Rehearsal()
+        with contextlib.suppress(Exception):  # what is wrong with it shows when it is done
+            work(PostgresTransaction(rehearsal, self._payer_key))
+        return Rehearsed(work, rehearsal.asked)
 
     def _registered(self, tenants: Sequence[str], now: int, _tx: PostgresTransaction) -> None:
         upkeep.registered(self._writer.connection(), tenants, now)

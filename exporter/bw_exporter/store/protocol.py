@@ -166,3 +166,16 @@ class PromptStore(Store, Protocol):
         Never waits for another thread or process. An outcome each, in order: a work that raises spoils none
         but itself. Raises StoreUnavailableError when the store cannot commit.
         """
+
+
+@runtime_checkable
+class SubmittingStore(Store, Protocol):
+    """A store that commits in a thread of its own what an event loop hands to it."""
+
+    def submit(
+        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+    ) -> Callable[[], bool]:
+        """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
+
+        What is returned takes the work back: True where it was not begun and `then` will not be called.
+        """
