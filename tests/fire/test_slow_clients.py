@@ -77,16 +77,16 @@ def test_honest_senders_are_answered_beside_as_many_slow_clients_as_there_is_roo
     )
 
 
-def test_a_client_that_takes_no_answers_holds_up_nobody(start: Start):
+def test_clients_that_take_no_answers_hold_up_nobody(start: Start):
     exporter = start()
     with contextlib.ExitStack() as stack:
-        for _ in range(40):
+        for _ in range(20):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             client.connect(("127.0.0.1", exporter.public))
             client.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                client.send(b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n" * 2000)
+                client.send(b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n" * 500)
         assert exporter.send("beside").status == 200
         assert exporter.get("/metrics").status == 200
 
