@@ -186,6 +186,7 @@ def test_the_window_is_the_tenants_own(store: Store) -> None:
     assert found(books) == 1
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # thousands of reads, and no other kind of them
 @pytest.mark.parametrize("seconds_apart", [0, 1])
 @pytest.mark.parametrize("order", ["in order", "newest first", "shuffled", "oldest last"])
 def test_a_long_burst_of_equal_charges_is_found_whole(books: Books, seconds_apart: int, order: str) -> None:
