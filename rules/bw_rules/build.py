@@ -83,14 +83,17 @@ def _groups(
 
 def _parts(detector: Detector, found: Sequence[Profile], at_most: int | None) -> list[list[Profile]]:
     """Return the profiles as they share groups: all together, or as many as fit."""
+    if at_most is None:
+        return [list(found)]
     parts: list[list[Profile]] = [[]]
+    names: set[str] = set()
     for profile in found:
-        together = [*parts[-1], profile]
-        rules = len(_recordings(detector, together, Scope(""))) + 2 * len(together)
-        if parts[-1] and at_most and rules > at_most:
-            parts.append([profile])
-        else:
-            parts[-1] = together
+        own = {recording.name for recording in detector.recordings(profile.settings, Scope(""))}
+        if parts[-1] and len(names | own) + 2 * (len(parts[-1]) + 1) > at_most:
+            parts.append([])
+            names = set()
+        parts[-1].append(profile)
+        names |= own
     return parts
 
 
