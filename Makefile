@@ -38,8 +38,10 @@ format: $(INSTALLED) ## format all code
 bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times, full disks, floods, gibibytes
-	@$(BIN)/python tests/chaos/kill9.py --kills 100 $(CHAOS)
+chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times on each store, full disks, floods, gibibytes
+	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 $(CHAOS)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 --storage postgres $(CHAOS)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.same_moment
 	@FIRE_LONG=1 $(BIN)/python -m pytest tests/fire
 
 soak: $(INSTALLED) ## an hour of full load: memory, files, threads and disk have to stay flat (SOAK="--minutes 5")
