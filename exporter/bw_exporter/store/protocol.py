@@ -110,6 +110,8 @@ class Store(Protocol):
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
         """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
 
+        It may be run more than once, of which one is kept, and so must change nothing but its transaction.
+
         Raises StoreUnavailableError when the store cannot commit, and whatever `work` raises. Where that is
         for lost patience the work may be committed yet: repeat only what counts once, or be `patient`.
         """
