@@ -218,7 +218,9 @@ def _migrate_store(args: Namespace) -> int:
 
     for moved in migrate(args.source, args.target):
         print(moved)
-    print("What a scrape shows is equal, byte for byte. Start the exporter on the new store; keep the old one a while.")
+    print(
+        "What a scrape shows is equal, byte for byte. Start the exporter on the new store; keep the old one a while."
+    )
     return 0
 
 
