@@ -13,8 +13,8 @@ GIB, MIB = 1 << 30, 1 << 20
 CLIENTS = 32 if LONG else 8
 HEAD = b"POST /webhooks/prod HTTP/1.1\r\nHost: test\r\n"
 PIECE = b" " * 65_536
-MOST_GROWTH_MIB = 96
-"""16 threads of a worker may hold a MiB of body each, some of it twice; a GiB each would be far more."""
+MOST_GROWTH_MIB = 192
+"""16 threads of a worker may hold a MiB of body each, some of it several times; a GiB each would be far more."""
 
 
 def poured(port: int, head: bytes, piece: bytes, most: int) -> tuple[int, bytes]:
