@@ -25,7 +25,7 @@ class DurableAnswer(Response):
     def __init__(
         self, work: Callable[[Transaction], Any], store: Store, conclude: Callable[[Outcome], Response]
     ) -> None:
-        super().__init__()
+        super().__init__(content_type="text/plain")  # werkzeug takes long to find out that there is none
         self.work = work
         self.store = store
         self.conclude = conclude

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -51,20 +51,21 @@ def parse(body: bytes) -> Event:
     if not event_type:
         raise NotAnEventError("type is missing")
     thin = document.get("object") == THIN
-    envelope = Event(id=event_id, type=event_type, thin=thin)
+    created_at: int | None = None
+    account: str | None = None
+    livemode: bool | None = None
     try:
         created_at = _thin_created_at(document) if thin else reading.integer(document, "created")
         # `context` is the newer name of the account that an event is of; ours are of no account but our own.
         account = reading.identifier(document, "account") or reading.identifier(document, "context")
         livemode = reading.boolean(document, "livemode")
-        envelope = replace(envelope, created_at=created_at, account=account, livemode=livemode)
         data = reading.mapping(document, "data")
         if not thin and not isinstance(data.get("object"), dict):
             raise MalformedError("data.object is no object")  # noqa: TRY301 - read like any other field
-        previous = reading.mapping(data, "previous_attributes")
-        return replace(envelope, object=reading.mapping(data, "object"), previous=previous)
+        subject, previous = reading.mapping(data, "object"), reading.mapping(data, "previous_attributes")
     except MalformedError as error:
-        return replace(envelope, malformed=str(error))
+        return Event(event_id, event_type, created_at, livemode, account, thin, malformed=str(error))
+    return Event(event_id, event_type, created_at, livemode, account, thin, None, subject, previous)
 
 
 def _decoded(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
