@@ -102,7 +102,7 @@ def url(text: str) -> str:
 
 def storage_url(text: str) -> str:
     """Read the URL of a store; every user of a machine can see a command line, so that it may hold no password."""
-    from bw_exporter.store.postgres_url import has_password  # noqa: PLC0415 - no other command needs a store
+    from bw_exporter.store.postgres.url import has_password  # noqa: PLC0415 - no other command needs a store
 
     if has_password(text) and not isinstance(text, _FromEnvironment):
         raise argparse.ArgumentTypeError(

@@ -17,7 +17,7 @@ from tests.web.public_listener import NOW, Listener
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import open_store
-from bw_exporter.store.schema import LATEST
+from bw_exporter.store.sqlite.schema import LATEST
 
 STORES = Path(__file__).with_name("stores")
 

@@ -13,7 +13,7 @@ from running_exporter import RunningExporter
 from tests.web.public_listener import Listener
 
 from bw_exporter.store import open_store
-from bw_exporter.store.schema import LATEST
+from bw_exporter.store.sqlite.schema import LATEST
 
 VERSIONS = range(1, LATEST + 1)
 

@@ -22,7 +22,7 @@ from bw_exporter.serving import batch
 from bw_exporter.serving.batch import LARGEST_BATCH, Batch
 from bw_exporter.serving.in_loop import PATIENCE_SECONDS
 from bw_exporter.serving.submissions import Submissions
-from bw_exporter.store.file_lock import FileLock
+from bw_exporter.store.sqlite.file_lock import FileLock
 
 if TYPE_CHECKING:
     from running_exporter import RunningExporter, Start

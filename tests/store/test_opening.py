@@ -12,7 +12,7 @@ import pytest
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store import Store, open_store
-from bw_exporter.store.schema import LATEST
+from bw_exporter.store.sqlite.schema import LATEST
 
 from .counts import NOW, add, unprivileged, value
 

@@ -14,9 +14,9 @@ from bw_exporter import cli
 from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store import Store, open_store
-from bw_exporter.store.postgres import PostgresStore
-from bw_exporter.store.postgres_schema import LATEST
-from bw_exporter.store.postgres_url import has_password, shown
+from bw_exporter.store.postgres.schema import LATEST
+from bw_exporter.store.postgres.store import PostgresStore
+from bw_exporter.store.postgres.url import has_password, shown
 from postgres_server import PostgresServer
 
 from .counts import NOW, add, value

@@ -23,7 +23,7 @@ from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.series import Add
 from bw_exporter.store import open_store
-from bw_exporter.store.postgres import PostgresStore
+from bw_exporter.store.postgres.store import PostgresStore
 from postgres_server import NOBODY, QUICK, NoPostgresError, PostgresServer, running
 
 from .counts import NOW, add, value
@@ -141,7 +141,7 @@ def test_a_commit_of_unknown_outcome_is_refused_and_counted_once_when_it_comes_a
 _HOLDS = """
 import sys, time
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.postgres import PostgresStore
+from bw_exporter.store.postgres.store import PostgresStore
 store = PostgresStore(sys.argv[1])
 def hold(tx):
     tx.remember_event(1, "shop", "evt_frozen")

@@ -18,9 +18,10 @@ import pytest
 
 from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store import PromptStore, Store, open_store, sqlite_connection
-from bw_exporter.store import sqlite as sqlite_store
-from bw_exporter.store.file_lock import FileLock
+from bw_exporter.store import PromptStore, Store, open_store
+from bw_exporter.store.sqlite import connection as sqlite_connection
+from bw_exporter.store.sqlite import store as sqlite_store
+from bw_exporter.store.sqlite.file_lock import FileLock
 
 from .counts import NOW, add, unprivileged, value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bw_exporter.errors import StoreUnusableError
-from bw_exporter.store.postgres_url import is_postgres
+from bw_exporter.store.postgres.url import is_postgres
 from bw_exporter.store.protocol import (
     Finding,
     Outcome,
@@ -13,8 +13,8 @@ from bw_exporter.store.protocol import (
     SubmittingStore,
     Transaction,
 )
-from bw_exporter.store.sqlite import SqliteStore
-from bw_exporter.store.sqlite_whole import SqliteWhole
+from bw_exporter.store.sqlite.store import SqliteStore
+from bw_exporter.store.sqlite.whole import SqliteWhole
 from bw_exporter.store.tables import WholeStore
 
 __all__ = [
@@ -52,7 +52,7 @@ def open_store(url: str) -> Store:
 def open_whole(url: str) -> WholeStore:
     """Open a store that is there already, all of it in one transaction, to be moved from or to."""
     if is_postgres(url):
-        from bw_exporter.store.postgres_whole import PostgresWhole  # noqa: PLC0415 - as above
+        from bw_exporter.store.postgres.whole import PostgresWhole  # noqa: PLC0415 - as above
 
         return PostgresWhole(url)
     return SqliteWhole(url.removeprefix(_SQLITE))
@@ -61,7 +61,7 @@ def open_whole(url: str) -> WholeStore:
 def _postgres(url: str) -> Store:
     try:
         # The driver is an extra, and takes a tenth of a second to import.
-        from bw_exporter.store.postgres import PostgresStore  # noqa: PLC0415
+        from bw_exporter.store.postgres.store import PostgresStore  # noqa: PLC0415
     except ImportError as error:
         raise StoreUnusableError(
             f"PostgreSQL needs a driver that is not here ({error}): pip install 'billingwatch-exporter[postgres]'"

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from bw_exporter.catalog import STORE_COMMITS, Family
 from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
-from bw_exporter.store.postgres_reads import EventKey, Reads
+from bw_exporter.store.postgres.reads import EventKey, Reads
 from bw_exporter.store.protocol import Finding, Mark, Pending
 
 _KEPT_BY = 3600

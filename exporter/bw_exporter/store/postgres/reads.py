@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bw_exporter.store.postgres_arrays import arrays
-from bw_exporter.store.postgres_connection import Connection
+from bw_exporter.store.postgres.arrays import arrays
+from bw_exporter.store.postgres.connection import Connection
 from bw_exporter.store.protocol import Mark, Pending
 
 NEAR = 64

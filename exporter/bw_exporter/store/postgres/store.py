@@ -14,16 +14,16 @@ import orjson
 from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.series import Change
-from bw_exporter.store import postgres_upkeep as upkeep
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
-from bw_exporter.store.postgres_connection import connect, prepare, reported
-from bw_exporter.store.postgres_reader import Reader
-from bw_exporter.store.postgres_reads import Rehearsal
-from bw_exporter.store.postgres_schema import LATEST
-from bw_exporter.store.postgres_transaction import PostgresTransaction
-from bw_exporter.store.postgres_writer import Rehearsed, Writer
-from bw_exporter.store.postgres_writes import write
+from bw_exporter.store.postgres import upkeep
+from bw_exporter.store.postgres.connection import connect, prepare, reported
+from bw_exporter.store.postgres.reader import Reader
+from bw_exporter.store.postgres.reads import Rehearsal
+from bw_exporter.store.postgres.schema import LATEST
+from bw_exporter.store.postgres.transaction import PostgresTransaction
+from bw_exporter.store.postgres.writer import Rehearsed, Writer
+from bw_exporter.store.postgres.writes import write
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import psycopg
 
-from bw_exporter.store.postgres_connection import connect
+from bw_exporter.store.postgres.connection import connect
 from bw_exporter.store.tables import Row, Table
 
 _ANSWER_SECONDS = 3600.0

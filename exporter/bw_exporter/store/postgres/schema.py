@@ -6,7 +6,7 @@ serial columns and no extensions, which distributed databases of the same protoc
 
 from __future__ import annotations
 
-from bw_exporter.store.schema import Migration
+from bw_exporter.store.migration import Migration
 
 WRITER = "writer"
 """The row of bw_meta that every writing transaction locks first."""

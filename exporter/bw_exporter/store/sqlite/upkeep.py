@@ -9,7 +9,7 @@ from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.series import Change, Series, initial, series
 from bw_exporter.store.marks import MarkRow
-from bw_exporter.store.sqlite_transaction import ZERO, SqliteTransaction
+from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
 
 _PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
 

@@ -11,17 +11,17 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.postgres_connection import (
+from bw_exporter.store.postgres.connection import (
     Connection,
     UnansweredError,
     connect,
     lock_writers,
     reason,
 )
-from bw_exporter.store.postgres_reads import Asked, Tables
-from bw_exporter.store.postgres_transaction import PostgresTransaction
-from bw_exporter.store.postgres_url import shown
-from bw_exporter.store.postgres_writes import write_and_commit
+from bw_exporter.store.postgres.reads import Asked, Tables
+from bw_exporter.store.postgres.transaction import PostgresTransaction
+from bw_exporter.store.postgres.url import shown
+from bw_exporter.store.postgres.writes import write_and_commit
 
 Outcome = tuple[Any, BaseException | None]
 """What a work returned, and None; or None, and what it raised."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bw_exporter.errors import StoreUnusableError
-from bw_exporter.store.schema import LATEST, MIGRATIONS
+from bw_exporter.store.sqlite.schema import LATEST, MIGRATIONS
 
 _BUSY_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.01

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from bw_exporter.store.file_lock import FileLock
-from bw_exporter.store.sqlite_connection import connect
+from bw_exporter.store.sqlite.connection import connect
+from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.store.tables import Row, Table
 
 

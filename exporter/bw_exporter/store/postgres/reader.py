@@ -9,8 +9,8 @@ from typing import Any, LiteralString
 import psycopg
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.postgres_connection import READ_SECONDS, Connection, UnansweredError, connect, reason
-from bw_exporter.store.postgres_url import shown
+from bw_exporter.store.postgres.connection import READ_SECONDS, Connection, UnansweredError, connect, reason
+from bw_exporter.store.postgres.url import shown
 
 
 class Reader:

@@ -7,9 +7,9 @@ from typing import Any, LiteralString
 import orjson
 import psycopg
 
-from bw_exporter.store.postgres_arrays import arrays
-from bw_exporter.store.postgres_connection import Connection
-from bw_exporter.store.postgres_transaction import Gathered
+from bw_exporter.store.postgres.arrays import arrays
+from bw_exporter.store.postgres.connection import Connection
+from bw_exporter.store.postgres.transaction import Gathered
 
 # An id that is there already breaks the transaction off, so that nothing could count twice even without the lock.
 _EVENTS = "INSERT INTO bw_events SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[])"

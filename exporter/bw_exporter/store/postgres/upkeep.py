@@ -8,8 +8,8 @@ from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.series import initial, series
 from bw_exporter.store.marks import MarkRow
-from bw_exporter.store.postgres_arrays import arrays
-from bw_exporter.store.postgres_connection import Connection
+from bw_exporter.store.postgres.arrays import arrays
+from bw_exporter.store.postgres.connection import Connection
 
 LEASE_SECONDS = 150
 """How long a replica keeps house before another may; it prunes each minute and so renews the lease in time."""

@@ -13,8 +13,8 @@ from psycopg import conninfo
 from psycopg.abc import PQGen
 
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
-from bw_exporter.store.postgres_schema import LATEST, META, MIGRATIONS
-from bw_exporter.store.postgres_url import shown
+from bw_exporter.store.postgres.schema import LATEST, META, MIGRATIONS
+from bw_exporter.store.postgres.url import shown
 
 RV = TypeVar("RV")
 

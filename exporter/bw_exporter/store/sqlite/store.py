@@ -15,14 +15,14 @@ import orjson
 from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.series import Change
-from bw_exporter.store.file_lock import FileLock
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
-from bw_exporter.store.schema import LATEST
-from bw_exporter.store.sqlite_connection import begin, connect, connect_writer, is_busy, prepare
-from bw_exporter.store.sqlite_transaction import SqliteTransaction
-from bw_exporter.store.sqlite_upkeep import noted_probe, pruned, registered, without
+from bw_exporter.store.sqlite.connection import begin, connect, connect_writer, is_busy, prepare
+from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.schema import LATEST
+from bw_exporter.store.sqlite.transaction import SqliteTransaction
+from bw_exporter.store.sqlite.upkeep import noted_probe, pruned, registered, without
 
 T = TypeVar("T")
 

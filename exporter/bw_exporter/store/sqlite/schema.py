@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A step to schema version `number`; a released one is never edited."""
-
-    number: int
-    statements: tuple[str, ...]
-
+from bw_exporter.store.migration import Migration
 
 MIGRATIONS = (
     Migration(

@@ -1,0 +1,1 @@
+"""The shared store: a PostgreSQL database, written by several replicas. Needs the extra `postgres`."""
