@@ -6,14 +6,14 @@ import contextlib
 import io
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gunicorn import sock as gunicorn_sock
 from gunicorn import util
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
-from gunicorn.http.unreader import SocketUnreader
+
+from bw_exporter.serving.incoming import DeadlineUnreader, RequestLateError, limit_chunks
 
 if TYPE_CHECKING:
     import socket
@@ -33,21 +33,9 @@ WRITE_TIMEOUT_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 LINGER_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
 
-MOST_CHUNKS = 4096
-"""Of 256 bytes each for the largest body. Chunks of one byte would keep a thread busy for seconds."""
-
-_HELD_BYTES = 16 * 1024
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _NO_WAITING = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade):", re.IGNORECASE)
-
-
-class TooManyChunksError(ParseException):  # type: ignore[misc]
-    """A body came in far more chunks than any sender makes of it."""
-
-
-class RequestLateError(TimeoutError):
-    """A request was not whole by its deadline."""
 
 
 class Connection:
@@ -137,7 +125,7 @@ class Connection:
                     self.sock.do_handshake()  # type: ignore[attr-defined]
                 self.sock.settimeout(0.0)
             self.parser = RequestParser(self.cfg, self.sock, self.client)
-            self.parser.unreader = _DeadlineUnreader(self)
+            self.parser.unreader = DeadlineUnreader(self)
         # The body of the request before has been read, or the connection would have been closed.
         self.parser.mesg = None
         self.parser.unreader.unread(bytes(self.received))
@@ -167,7 +155,7 @@ class Connection:
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             request._expected_100_continue = False  # noqa: SLF001
         if isinstance(reader, ChunkedReader):
-            _limit_chunks(reader)
+            limit_chunks(reader)
         body = request.body.read(BODY_LIMIT_BYTES + 1)
         if len(body) > BODY_LIMIT_BYTES:
             request.force_close()
@@ -239,64 +227,3 @@ class Connection:
     def close(self) -> None:
         """Close without waiting."""
         util.close(self.sock)
-
-
-def _limit_chunks(reader: ChunkedReader) -> None:
-    """Have the reader raise TooManyChunksError: gunicorn limits their lines, and not their number."""
-    parse, places = reader.parse_chunk_size, iter(range(MOST_CHUNKS))
-
-    def counted(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as gunicorn calls it
-        if next(places, None) is None:
-            raise TooManyChunksError
-        return parse(*args, **kwargs)
-
-    reader.parse_chunk_size = counted
-
-
-class Outgoing:
-    """The sending side that an answer is written to: small pieces are held until `flush`.
-
-    gunicorn sends headers and body each in a segment of its own, which costs a system call and, where the
-    interpreter's lock is contended, a wait.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._held = bytearray()
-
-    def sendall(self, data: bytes) -> None:
-        """Send now if it is much, else with what follows."""
-        if len(data) > _HELD_BYTES:
-            self.flush()
-            self._connection.send(data)
-        else:
-            self._held += data
-            if len(self._held) > _HELD_BYTES:
-                self.flush()
-
-    send = sendall  # what gunicorn calls for 100 Continue
-
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            held, self._held = self._held, bytearray()
-            self._connection.send(held)
-
-
-class _DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
-    """Reads from the socket for as long as the connection's deadline allows."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection.sock)
-        self._connection = connection
-
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        if not self._connection.patient:
-            raise ParseException("the request has no end where its head says")
-        self.sock.settimeout(self._connection.seconds_left())
-        try:
-            data: bytes = super().chunk(size_hint)
-        except TimeoutError as error:
-            raise RequestLateError from error
-        self.sock.settimeout(0.0)
-        return data

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.http import wsgi
 
-from bw_exporter.serving.connection import Connection, Outgoing
+from bw_exporter.serving.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from gunicorn.config import Config
     from gunicorn.http.message import Request
+
+    from bw_exporter.serving.connection import Connection
 
 
 class Exchange:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from bw_exporter.serving.connection import Connection, RequestLateError
+from bw_exporter.serving.connection import Connection
 from bw_exporter.serving.exchange import Exchange
+from bw_exporter.serving.incoming import RequestLateError
 from bw_exporter.serving.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
