@@ -19,6 +19,10 @@ LARGEST_BATCH = 64
 GATHER_SECONDS = 0.005
 """How long requests that go on arriving may keep the first one from its commit."""
 
+_NAP_SECONDS = 0.0001
+_NAPS = 30
+"""A commit of another worker is soon over, and the poller waits for a millisecond at least."""
+
 _ASK_AGAIN_SECONDS = 0.001
 _ASK_SELDOM_SECONDS = 0.02
 
@@ -34,16 +38,18 @@ class Batch(InLoop):
         self._refused = 0
 
     def pause(self) -> float:
-        """Not at all while anything waits, unless another process has its turn."""
+        """Return nothing while anything waits, unless another process has its turn."""
         if not self._waiting:
             return float("inf")
         # The longer another process has its turn, the less it matters when exactly that ends.
-        return min(_ASK_AGAIN_SECONDS * self._refused, _ASK_SELDOM_SECONDS)
+        return min(_ASK_AGAIN_SECONDS * max(0, self._refused - _NAPS), _ASK_SELDOM_SECONDS)
 
     def _go_on(self, *, idle: bool) -> None:
         waited = self._monotonic() - self._waiting[0].since
         if idle or len(self._waiting) >= LARGEST_BATCH or waited >= GATHER_SECONDS:
             self._commit()
+        if idle and 0 < self._refused <= _NAPS:
+            time.sleep(_NAP_SECONDS)
         while self._waiting and self._lost_patience(self._waiting[0]):
             self._answer_late(self._waiting.popleft())
 
