@@ -23,7 +23,7 @@ demo: $(INSTALLED) tools ## exporter, Prometheus, Alertmanager and made-up shops
 	@$(BIN)/python scripts/demo $(DEMO)
 
 test: $(INSTALLED) tools ## run all tests (one file: make test TESTS=tests/shop)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,16 @@ import postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_LONG = ("pipeline", "replicas", "house", "endtoend")
+"""Folders whose tests mostly wait: begun first, so that none of them is left alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    first = {folder: place for place, folder in enumerate(_LONG)}
+    items.sort(key=lambda item: first.get(item.path.relative_to(root).parts[0], len(_LONG)))
 
 
 @pytest.fixture(scope="session")
