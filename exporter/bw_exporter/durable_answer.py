@@ -7,6 +7,7 @@ work committed alone, and ours commits what a pass of its loop has gathered.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from bw_exporter.store import Store, Transaction
     from bw_exporter.store.protocol import Outcome
+
+
+_log = logging.getLogger(__name__)
 
 
 class DurableAnswer(Response):
@@ -48,7 +52,12 @@ class Unanswered:
 
     def answered(self, outcome: Outcome) -> Iterable[bytes]:
         """Start the response that follows from the outcome, and return its body."""
-        return self._answer.conclude(outcome)(self._environ, self._start_response)
+        try:
+            response = self._answer.conclude(outcome)
+        except Exception:  # noqa: BLE001 - never a 500: Stripe would stop
+            _log.exception("an event has no answer, Stripe will send it again")
+            response = Response("not stored; send it again\n", 503, content_type="text/plain; charset=utf-8")
+        return response(self._environ, self._start_response)
 
     def __iter__(self) -> Iterator[bytes]:
         """Commit the work by itself, and answer."""

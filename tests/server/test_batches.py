@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import re
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask, Response
+from gunicorn.config import Config
 from running_exporter import SECRET, ask, event, eventually
 
 from bw_exporter.durable_answer import DurableAnswer
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.sender import sign
 from bw_exporter.serving import batch
-from bw_exporter.serving.batch import LARGEST_BATCH, Batch
-from bw_exporter.serving.in_loop import PATIENCE_SECONDS
+from bw_exporter.serving.batch import Batch
+from bw_exporter.serving.connection import Connection
+from bw_exporter.serving.in_loop import LARGEST_BATCH, PATIENCE_SECONDS
 from bw_exporter.serving.submissions import Submissions
+from bw_exporter.serving.worker import PrivateWorker, PublicWorker
+from bw_exporter.store import PromptStore, open_store
 from bw_exporter.store.sqlite.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -83,7 +90,6 @@ def test_requests_that_arrive_together_share_a_transaction(start: Start):
             assert not any(each.done() for each in events)
             connected = f"/proc/{exporter.process.pid}/net/tcp"
             eventually(lambda: _established(connected, exporter.public) >= 40)
-            time.sleep(0.3)  # each worker takes in what it has been sent
         assert {each.result(10).text for each in events} == {"accepted\n"}
     commits = (exporter.metric("billingwatch_store_commits_total") or 0) - before
     assert commits < 20, "two workers, one transaction each; more where a machine is slow to send"
@@ -100,17 +106,15 @@ def test_events_in_one_segment_are_all_answered_in_their_order(start: Start):
     with socket.create_connection(("127.0.0.1", exporter.public), timeout=10) as connection:
         bad = b"POST /webhooks/nobody HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n"
         connection.sendall(b"".join([raw_post(1), bad, raw_post(2), raw_post(1), bad]))
-        answers = []
-        for _ in range(5):
-            answer = http.client.HTTPResponse(connection, method="POST")
-            answer.begin()
-            answers.append((answer.status, answer.read().split()[0]))
-    assert answers == [
-        (200, b"accepted"),
-        (404, b"no"),
-        (200, b"accepted"),
-        (200, b"redelivered"),
-        (404, b"no"),
+        said, answer = b"", re.compile(rb"HTTP/1.1 (\d+) .*?\r\n\r\n(\w+)[^\n]*\n", re.DOTALL)
+        while len(answer.findall(said)) < 5:
+            said += connection.recv(65536)
+    assert answer.findall(said) == [
+        (b"200", b"accepted"),
+        (b"404", b"no"),
+        (b"200", b"accepted"),
+        (b"200", b"redelivered"),
+        (b"404", b"no"),
     ]
 
 
@@ -141,9 +145,13 @@ class Handed:
         self.groups: list[int] = []
         self.answers: dict[int, str] = {}
         self.submitted: dict[int, Callable[[Outcome], None]] = {}
-        self.broken: StoreUnavailableError | None = None
+        self.broken: Exception | None = None
         self.app = Flask(__name__)
-        self.batch = Batch(self, self, lambda: self.now)  # type: ignore[arg-type]
+        self.again: Asking | None = None
+        self.batch = Batch(self, self, self.defer, lambda: self.now)  # type: ignore[arg-type]
+
+    def defer(self, function: Callable[..., None], *arguments: Any) -> None:
+        function(*arguments)
 
     def try_write(self, works: list[Callable[[Any], Any]]) -> list[Outcome] | None:
         if self.broken:
@@ -171,6 +179,9 @@ class Handed:
     def finish_request(self, conn: Any, keep: bool) -> None:
         assert keep
         assert conn.patient
+        if self.again:
+            self.batch.take(self.again)  # type: ignore[arg-type]
+            self.again = None
 
     def asks(self, number: int) -> None:
         self.batch.take(Asking(self, number))  # type: ignore[arg-type]
@@ -214,37 +225,72 @@ def test_those_who_go_on_arriving_keep_the_first_no_longer_than_is_promised():
         handed.asks(number)
     handed.batch.step(idle=False)
     assert handed.groups == [2, LARGEST_BATCH], "and a large group goes at once"
+    handed.batch.step(idle=False)
     handed.batch.step(idle=True)
     assert handed.groups == [2, LARGEST_BATCH, 1]
 
 
-def test_a_store_that_stays_held_is_asked_ever_more_seldom_and_who_loses_patience_is_told():
+def test_a_store_that_is_held_is_asked_for_a_moment_and_then_waited_for_in_the_queue_of_all():
     handed = Handed()
     handed.free = False
     handed.asks(1)
-    pauses = []
-    for _ in range(50):
+    for _ in range(5):
         handed.batch.step(idle=True)
-        pauses.append(handed.batch.pause())
-    assert pauses == sorted(pauses)
-    assert pauses[0] == 0, "a commit of another worker is soon over"
-    assert 0 < pauses[-1] <= 0.05, "a store that hangs is not"
-    handed.now = PATIENCE_SECONDS / 2
+    assert handed.batch.pause() == 0
+    assert handed.submitted == {}
+    handed.now = batch.TURN_SECONDS
     handed.asks(2)
     handed.batch.step(idle=True)
-    assert handed.answers == {}
+    assert handed.submitted.keys() == {1, 2}
+    assert handed.batch.pause() == PATIENCE_SECONDS - batch.TURN_SECONDS
+    handed.submitted[2](("2", None))
+    handed.submitted[1](("1", None))
+    assert handed.answers == {1: "1", 2: "2"}
+    assert handed.batch.pause() == float("inf")
+
+
+def test_who_loses_patience_in_the_queue_is_told_and_the_younger_wait_on():
+    handed = Handed()
+    handed.free = False
+    for number in (1, 2):
+        handed.asks(number)
+        handed.batch.step(idle=True)
+        handed.now += batch.TURN_SECONDS
+        handed.batch.step(idle=True)
     handed.now = PATIENCE_SECONDS
     handed.batch.step(idle=True)
     assert handed.answers.keys() == {1}
     assert "did not commit within 8 s" in handed.answers[1]
-    handed.free = True
-    handed.batch.step(idle=True)
+    handed.submitted[2](("2", None))
     assert handed.answers[2] == "2"
 
 
-def test_a_store_that_cannot_commit_fails_all_of_its_group_and_no_other():
+def test_a_request_that_came_along_with_the_one_before_is_asked_without_a_pause():
     handed = Handed()
-    handed.broken = StoreUnavailableError("disk full")
+    handed.again = Asking(handed, 2)
+    handed.asks(1)
+    handed.batch.step(idle=False)
+    handed.batch.step(idle=True)
+    assert handed.answers == {1: "1"}
+    assert handed.batch.pause() == 0, "the next request is there already"
+    handed.batch.step(idle=False)
+    handed.batch.step(idle=True)
+    assert handed.answers == {1: "1", 2: "2"}
+
+
+def test_a_step_asks_no_more_than_a_batch_so_that_the_loop_comes_round():
+    handed = Handed()
+    for number in range(2 * LARGEST_BATCH + 1):
+        handed.asks(number)
+    handed.batch.step(idle=False)
+    assert len(handed.answers) == LARGEST_BATCH
+    assert handed.batch.pause() == 0
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("disk full"), OSError("disk full")])
+def test_a_store_that_cannot_commit_fails_all_of_its_group_and_no_other(error: Exception):
+    handed = Handed()
+    handed.broken = error
     for number in range(3):
         handed.asks(number)
     handed.batch.step(idle=True)
@@ -256,12 +302,7 @@ def test_a_store_that_cannot_commit_fails_all_of_its_group_and_no_other():
 
 
 def submissions(handed: Handed) -> None:
-    handed.batch = Submissions(  # type: ignore[assignment]
-        handed,
-        handed,  # type: ignore[arg-type]
-        lambda function, *arguments: function(*arguments),
-        lambda: handed.now,
-    )
+    handed.batch = Submissions(handed, handed, handed.defer, lambda: handed.now)  # type: ignore[assignment,arg-type]
 
 
 def test_what_a_distant_store_has_committed_is_answered_when_it_is_in_whatever_order():
@@ -301,3 +342,46 @@ def test_who_loses_patience_with_a_distant_store_is_told_once_and_what_was_not_b
     assert handed.batch.pause() == 1.0
     handed.submitted[2](("2", None))
     assert handed.answers == {2: "2"}
+
+
+def test_threads_that_write_on_and_on_keep_the_loop_from_nothing(tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    assert isinstance(store, PromptStore)
+    over = threading.Event()
+
+    def write_on() -> None:
+        while not over.is_set():
+            store.write(lambda _tx: time.sleep(0.001))
+
+    handed, outcomes = Handed(), SimpleQueue[tuple[Any, ...]]()
+    handed.batch = Batch(handed, store, lambda *call: outcomes.put(call))  # type: ignore[arg-type]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(write_on)
+        for number in range(20):
+            handed.asks(number)
+            until = time.monotonic() + PATIENCE_SECONDS / 2
+            while number not in handed.answers and time.monotonic() < until:
+                handed.batch.step(idle=True)
+                with contextlib.suppress(Empty):
+                    function, *arguments = outcomes.get_nowait()
+                    function(*arguments)
+        over.set()
+    assert handed.answers == {number: str(number) for number in range(20)}
+    store.close()
+
+
+def test_a_thread_of_the_public_listener_waits_for_no_reader():
+    assert PrivateWorker.waits_for_readers, "a scrape of megabytes takes a while"
+    assert not PublicWorker.waits_for_readers
+    client, server = socket.socketpair()
+    with client, server:
+        conn = Connection(Config(), server, "client", "server", time.monotonic() + 10)
+        conn.patient = PublicWorker.waits_for_readers
+        with pytest.raises(BlockingIOError, match="takes no answers"):
+            _send_all(conn)
+
+
+def _send_all(conn: Connection) -> None:
+    for _ in range(2000):
+        conn.send(b"HTTP/1.1 404 Not Found\r\n" * 500)

@@ -3,66 +3,71 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
-from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.serving.in_loop import InLoop, Loop
+from bw_exporter.serving.in_loop import LARGEST_BATCH, InLoop, Loop, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bw_exporter.store import Outcome, PromptStore
 
-LARGEST_BATCH = 64
-"""Requests in one transaction at most."""
-
 GATHER_SECONDS = 0.005
 """How long requests that go on arriving may keep the first one from its commit."""
 
-_NAP_SECONDS = 0.0001
-_NAPS = 30
-"""A commit of another worker is soon over, and the poller waits for a millisecond at least."""
+TURN_SECONDS = 0.01
+"""How long the loop asks for its turn. After that it queues like everybody else, or it would never come."""
 
-_ASK_AGAIN_SECONDS = 0.001
-_ASK_SELDOM_SECONDS = 0.02
+_NAP_SECONDS = 0.0001
+"""A commit of another worker is soon over, and the poller waits for a millisecond at least."""
 
 
 class Batch(InLoop):
-    """Commits once nothing more comes, in the loop itself: nothing blocks it but the transaction."""
+    """Commits in the loop itself once nothing more comes: nothing blocks it but the transaction."""
 
     def __init__(
-        self, loop: Loop, store: PromptStore, monotonic: Callable[[], float] = time.monotonic
+        self,
+        loop: Loop,
+        store: PromptStore,
+        defer: Callable[[Callable[[Waiting, Outcome], None], Waiting, Outcome], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(loop, monotonic)
-        self._store = store
-        self._refused = 0
+        super().__init__(loop, store, defer, monotonic)
+        self._prompt_store = store
+        self._waiting: deque[Waiting] = deque()
 
     def pause(self) -> float:
-        """Return nothing while anything waits, unless another process has its turn."""
-        if not self._waiting:
-            return float("inf")
-        # The longer another process has its turn, the less it matters when exactly that ends.
-        return min(_ASK_AGAIN_SECONDS * max(0, self._refused - _NAPS), _ASK_SELDOM_SECONDS)
+        """Return nothing while anything waits for the loop."""
+        return 0.0 if self._waiting else super().pause()
+
+    def _put_off(self, waiting: Waiting) -> None:
+        self._waiting.append(waiting)
 
     def _go_on(self, *, idle: bool) -> None:
+        if not self._waiting:
+            return
         waited = self._monotonic() - self._waiting[0].since
-        if idle or len(self._waiting) >= LARGEST_BATCH or waited >= GATHER_SECONDS:
-            self._commit()
-        if idle and 0 < self._refused <= _NAPS:
+        if not (idle or len(self._waiting) >= LARGEST_BATCH or waited >= GATHER_SECONDS):
+            return
+        if self._commit():
+            return
+        if waited >= TURN_SECONDS:
+            while self._waiting:
+                self._submit(self._waiting.popleft())
+        elif idle:
             time.sleep(_NAP_SECONDS)
-        while self._waiting and self._lost_patience(self._waiting[0]):
-            self._answer_late(self._waiting.popleft())
 
-    def _commit(self) -> None:
+    def _commit(self) -> bool:
+        """Commit and answer the oldest; False where another has its turn."""
         group = [self._waiting[place] for place in range(min(len(self._waiting), LARGEST_BATCH))]
         outcomes: Sequence[Outcome] | None
         try:
-            outcomes = self._store.try_write([each.body.work for each in group])
-        except StoreUnavailableError as error:
+            outcomes = self._prompt_store.try_write([each.body.work for each in group])
+        except Exception as error:  # noqa: BLE001 - told to each of them
             outcomes = [(None, error)] * len(group)
         if outcomes is None:
-            self._refused += 1
-            return
-        self._refused = 0
+            return False
         for outcome in outcomes:
             self._answer(self._waiting.popleft(), outcome)
+        return True

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, PollableMethodQueue, ThreadWorker
 
 from bw_exporter.serving.connection import Connection
 from bw_exporter.serving.exchange import Exchange
@@ -42,14 +42,24 @@ _REFUSALS = {
     LimitRequestLine: (414, "URI Too Long"),
 }
 _ACCEPTED_AT_ONCE = 16
+_LAST_ACCEPTS_SECONDS = 1.0
 _WARN_EVERY_SECONDS = 60.0
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class _OpenMethodQueue(PollableMethodQueue):  # type: ignore[misc]
+    """A queue whose pipe ends with the process: a thread that is late may write to it, and to no other file."""
+
+    def close(self) -> None:
+        """Leave it open."""
 
 
 class HttpWorker(ThreadWorker):  # type: ignore[misc]
     """A worker of one listener; `request_timeout` is the deadline in seconds."""
 
     request_timeout: float = 10.0
+    waits_for_readers = True
+    """Whether a thread waits for a client that is slow to take a long answer."""
 
     def __init__(self, *args: Any) -> None:  # noqa: ANN401 - gunicorn's own signature
         super().__init__(*args)
@@ -59,6 +69,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
         self.in_loop: InLoop | None = None
+        self.method_queue = _OpenMethodQueue()
         self._warned_at = float("-inf")
 
     def init_process(self) -> None:
@@ -129,6 +140,13 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, keep: bool) -> None:  # noqa: FBT001 - called by position
         """After an answer: keep the connection for the next request, or let it close."""
+        try:
+            self._finish(conn, keep=keep)
+        except Exception as error:
+            logger.exception("a connection is let go", extra={"kind": type(error).__name__})
+            self._drop(conn)
+
+    def _finish(self, conn: Connection, *, keep: bool) -> None:
         if not keep:
             self._let_close(conn)
             return
@@ -148,9 +166,13 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
         def answered() -> bool:
             exchange, body = self.exchange(conn)
+            conn.patient = self.waits_for_readers
             return exchange.send(body)
 
-        return self.attempt(conn, answered)
+        try:
+            return self.attempt(conn, answered)
+        finally:
+            conn.patient = True
 
     def exchange(self, conn: Connection) -> tuple[Exchange, Iterable[bytes]]:
         """Read the next request and ask the application; raises what `attempt` knows."""
@@ -207,9 +229,10 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's own signature
         """When stopping, take whom the kernel has already let in, and have it refuse the next at once."""
         if not enabled and not self.alive and self._accepting:
+            until = time.monotonic() + _LAST_ACCEPTS_SECONDS
             for listener in self.sockets:
                 waiting = -1
-                while waiting != self.nr_conns:
+                while waiting != self.nr_conns and time.monotonic() < until:
                     waiting = self.nr_conns
                     self.accept(listener)
         super().set_accept_enabled(enabled)
@@ -268,8 +291,8 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         waiting: deque[Connection],
         readable: Callable[[Connection, socket.socket], None],
     ) -> None:
-        waiting.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(readable, conn))
+        waiting.append(conn)
 
     def _drop(self, conn: Connection) -> None:
         self.nr_conns -= 1

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from bw_exporter.serving.connection import Connection
     from bw_exporter.serving.exchange import Exchange
-    from bw_exporter.store import Outcome
+    from bw_exporter.store import Outcome, SubmittingStore
 
 T = TypeVar("T")
+
+LARGEST_BATCH = 64
+"""Requests in one step, and so in one transaction of the loop's, at most."""
 
 PATIENCE_SECONDS = 8.0
 """How long a request waits for its commit; Stripe waits for longer than that."""
@@ -51,40 +54,76 @@ class Waiting:
 
 
 class InLoop(ABC):
-    """Takes connections with a whole request and answers them. Nothing here waits for a client."""
+    """Takes connections with a whole request and answers them. Nothing here waits for a client.
 
-    def __init__(self, loop: Loop, monotonic: Callable[[], float] = time.monotonic) -> None:
+    What is submitted to the store is committed by a thread of its own, in its turn among all who write.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        store: SubmittingStore,
+        defer: Callable[[Callable[[Waiting, Outcome], None], Waiting, Outcome], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`defer(function, *arguments)`, from any thread, has the loop call the function."""
         self._loop = loop
+        self._store = store
+        self._defer = defer
         self._monotonic = monotonic
         self._asking: deque[Connection] = deque()
-        self._waiting: deque[Waiting] = deque()
-        """Those not committed yet, the oldest first."""
+        self._submitted: dict[Waiting, Callable[[], bool]] = {}
+        """How to take the work back again, the oldest first."""
 
     def take(self, conn: Connection) -> None:
-        """Have the request answered in the next step."""
+        """Have the request answered in one of the next steps."""
         self._asking.append(conn)
 
-    def step(self, *, idle: bool) -> None:
-        """Ask the application what arrived since the last step, and go on with what waits.
-
-        `idle`: the loop has found nothing to do meanwhile.
-        """
-        while self._asking:
-            self._ask(self._asking.popleft())
-        if self._waiting:
-            self._go_on(idle=idle)
-
-    @abstractmethod
     def pause(self) -> float:
         """Return for how many seconds the loop may wait for something to happen."""
+        if self._asking:
+            return 0.0
+        for oldest in self._submitted:
+            return max(0.0, oldest.since + PATIENCE_SECONDS - self._monotonic())
+        return float("inf")
+
+    def step(self, *, idle: bool) -> None:
+        """Ask the application what has arrived, a request of each connection, and go on with what waits.
+
+        `idle`: the loop has found nothing to do since the last step.
+        """
+        for _ in range(min(len(self._asking), LARGEST_BATCH)):
+            self._ask(self._asking.popleft())
+        self._go_on(idle=idle and not self._asking)
+        self._lose_patience()
+
+    @abstractmethod
+    def _put_off(self, waiting: Waiting) -> None:
+        """Have a request wait for its work."""
 
     @abstractmethod
     def _go_on(self, *, idle: bool) -> None:
-        """Commit, or let go of those who have lost patience."""
+        """Commit what is due."""
 
-    def _put_off(self, waiting: Waiting) -> None:
-        """Have a request wait for its work."""
-        self._waiting.append(waiting)
+    def _submit(self, waiting: Waiting) -> None:
+        self._submitted[waiting] = self._store.submit(
+            waiting.body.work, lambda outcome: self._defer(self._committed, waiting, outcome)
+        )
+
+    def _committed(self, waiting: Waiting, outcome: Outcome) -> None:
+        """In the loop: answer, unless that was done when the patience was lost."""
+        if self._submitted.pop(waiting, None):
+            self._answer(waiting, outcome)
+
+    def _lose_patience(self) -> None:
+        for waiting in list(self._submitted):
+            if self._monotonic() - waiting.since < PATIENCE_SECONDS:
+                return
+            self._submitted.pop(waiting)()
+            late = StoreUnavailableError(
+                f"the store did not commit within {PATIENCE_SECONDS:g} s; is another process holding it?"
+            )
+            self._answer(waiting, (None, late))
 
     def _ask(self, conn: Connection) -> None:
         conn.patient = False
@@ -99,15 +138,6 @@ class InLoop(ABC):
             return exchange.send(body)  # type: ignore[arg-type]
         self._put_off(Waiting(exchange, body, self._monotonic()))
         return None
-
-    def _lost_patience(self, waiting: Waiting) -> bool:
-        return self._monotonic() - waiting.since >= PATIENCE_SECONDS
-
-    def _answer_late(self, waiting: Waiting) -> None:
-        late = StoreUnavailableError(
-            f"the store did not commit within {PATIENCE_SECONDS:g} s; is another process holding it?"
-        )
-        self._answer(waiting, (None, late))
 
     def _answer(self, waiting: Waiting, outcome: Outcome) -> None:
         conn = waiting.exchange.conn

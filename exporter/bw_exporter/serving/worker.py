@@ -122,6 +122,7 @@ class PublicWorker(Worker):
     """Takes webhooks. Refusals are counted in memory and flushed each second and at the end."""
 
     role = "public"
+    waits_for_readers = False
 
     def build(self, store: Store) -> WSGIApplication:
         """Return the webhook application."""
@@ -140,7 +141,7 @@ class PublicWorker(Worker):
 
         self.spawn_thread("refusals", flush)
         if isinstance(store, PromptStore):
-            self.in_loop = Batch(self, store)
+            self.in_loop = Batch(self, store, self.method_queue.defer)
         elif isinstance(store, SubmittingStore):
             self.in_loop = Submissions(self, store, self.method_queue.defer)
         return web.public_app(self.context.config, store, refusals, self.context.limiter)

@@ -6,6 +6,7 @@ a queue and against a transaction per request, it takes the least CPU per reques
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.protocol import Outcome
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 LARGEST_GROUP = 128
 """Requests in one commit at most, so that no request waits for an endless group."""
@@ -111,7 +114,7 @@ class GroupCommit:
         self._mutex = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._led = False
-        self._calls: SimpleQueue[Callable[[], None] | None] | None = None
+        self._kept: _KeptThread | None = None
 
     def run(self, work: Callable[[Any], Any], *, patient: bool = False) -> Any:  # noqa: ANN401 - the work's own result
         """Return what `work` returns, once the transaction that holds it is durable.
@@ -140,8 +143,8 @@ class GroupCommit:
         What is returned takes the work back: True where it was not begun and `then` will not be called.
         """
         with self._mutex:
-            calls = self._calls = self._calls or _kept_thread()
-            ticket = _Submitted(work, then, lambda: calls.put(self._lead))
+            kept = self._kept = self._kept or _KeptThread()
+            ticket = _Submitted(work, then, lambda: kept.calls.put(self._lead))
             self._waiting.append(ticket)
             if not self._led:
                 self._led = True
@@ -149,9 +152,10 @@ class GroupCommit:
         return lambda: self._taken_back(ticket)
 
     def close(self) -> None:
-        """End the thread that leads for what was submitted."""
-        if self._calls is not None:
-            self._calls.put(None)
+        """End the thread that leads for what was submitted, once it is through with what it does."""
+        if self._kept is not None:
+            self._kept.calls.put(None)
+            self._kept.thread.join(self._patience_seconds + 2.0)
 
     def try_run(self, commit: Callable[[], T]) -> T | None:
         """Return what `commit` returns if nobody else commits now, in this process or another; else None, at once."""
@@ -207,7 +211,10 @@ class GroupCommit:
         finally:
             self._hand_on()
             for ticket in group:
-                ticket.tell()
+                try:
+                    ticket.tell()
+                except Exception:  # noqa: BLE001 - the others of the group want to know too
+                    _log.exception("nobody could be told of a commit")
 
     def _hand_on(self) -> None:
         with self._mutex:
@@ -221,13 +228,14 @@ class GroupCommit:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
 
 
-def _kept_thread() -> SimpleQueue[Callable[[], None] | None]:
-    """Start a thread that does what is put into the queue, until that is None."""
-    calls = SimpleQueue[Callable[[], None] | None]()
+class _KeptThread:
+    """A thread that does what is put into `calls`, until that is None."""
 
-    def run() -> None:
-        while call := calls.get():
+    def __init__(self) -> None:
+        self.calls = SimpleQueue[Callable[[], None] | None]()
+        self.thread = threading.Thread(target=self._run, name="commit", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while call := self.calls.get():
             call()
-
-    threading.Thread(target=run, name="commit", daemon=True).start()
-    return calls

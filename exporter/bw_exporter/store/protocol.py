@@ -159,18 +159,6 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class PromptStore(Store, Protocol):
-    """A store whose transactions are so short that an event loop may run them itself."""
-
-    def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:
-        """Run works in one durable transaction if its turn can be had at once; None where it cannot.
-
-        Never waits for another thread or process. An outcome each, in order: a work that raises spoils none
-        but itself. Raises StoreUnavailableError when the store cannot commit.
-        """
-
-
-@runtime_checkable
 class SubmittingStore(Store, Protocol):
     """A store that commits in a thread of its own what an event loop hands to it."""
 
@@ -180,4 +168,16 @@ class SubmittingStore(Store, Protocol):
         """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
 
         What is returned takes the work back: True where it was not begun and `then` will not be called.
+        """
+
+
+@runtime_checkable
+class PromptStore(SubmittingStore, Protocol):
+    """A store whose transactions are so short that an event loop may run them itself."""
+
+    def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:
+        """Run works in one durable transaction if its turn can be had at once; None where it cannot.
+
+        Never waits for another thread or process. An outcome each, in order: a work that raises spoils none
+        but itself. Raises StoreUnavailableError when the store cannot commit.
         """

@@ -6,24 +6,31 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store.sqlite.schema import LATEST, MIGRATIONS
+
+T = TypeVar("T")
 
 _BUSY_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.01
 _CHECKPOINT_PAGES = 4000
 
 
-def connect(path: str) -> sqlite3.Connection:
-    """Open an existing store; it is never created here, so a deleted file cannot come back empty unseen."""
+def connect(path: str, *, wait: bool = True) -> sqlite3.Connection:
+    """Open an existing store; it is never created here, so a deleted file cannot come back empty unseen.
+
+    Whether statements `wait` for a lock, or raise sqlite3.OperationalError at once.
+    """
     connection = sqlite3.connect(
         # An absolute path is a file whatever its name; SQLite keeps `:memory:` in memory.
         f"file:{quote(str(Path(path).absolute()))}?mode=rw",
         uri=True,
-        timeout=_BUSY_SECONDS,
+        timeout=_BUSY_SECONDS if wait else 0.0,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -36,28 +43,19 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def connect_writer(path: str) -> sqlite3.Connection:
-    """Open an existing store to write: once it is open, no statement but `begin` waits for a lock."""
-    connection = connect(path)
-    connection.execute("PRAGMA busy_timeout = 0")
-    return connection
-
-
-def begin(connection: sqlite3.Connection, *, wait: bool) -> None:
-    """Begin to write; raises sqlite3.OperationalError for a stranger's lock, at once or after 5 s of `wait`.
+def when_free(action: Callable[[], T], *, wait: bool) -> T:
+    """Do something once no stranger locks the database; raises what it raises, at once or after 5 s of `wait`.
 
     Strangers are a backup or somebody's shell: our own processes wait for the lock beside the file.
     """
     until = time.monotonic() + (_BUSY_SECONDS if wait else 0.0)
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            return action()
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() >= until:
                 raise
             time.sleep(_ASK_AGAIN_SECONDS)
-        else:
-            return
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -18,7 +18,7 @@ from bw_exporter.series import Change
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
-from bw_exporter.store.sqlite.connection import begin, connect, connect_writer, is_busy, prepare
+from bw_exporter.store.sqlite.connection import connect, is_busy, prepare, when_free
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.store.sqlite.schema import LATEST
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
@@ -86,6 +86,11 @@ class SqliteStore:
             return self._group.try_run(lambda: self._commit(works, wait=False))
         except _StoreLockedError:
             return None
+
+    def submit(
+        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+    ) -> Callable[[], bool]:
+        return self._group.submit(work, then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
@@ -161,6 +166,7 @@ class SqliteStore:
         return sizes
 
     def close(self) -> None:
+        self._group.close()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -189,20 +195,19 @@ class SqliteStore:
         except Exception as error:  # noqa: BLE001 - handed to whose work it is
             if len(works) == 1:
                 return [(None, error)]
-        return [self._alone(work) for work in works]
+        return [self._alone(work, wait=wait) for work in works]
 
-    def _alone(self, work: Callable[[Any], Any]) -> Outcome:
+    def _alone(self, work: Callable[[Any], Any], *, wait: bool) -> Outcome:
         try:
-            with self._transaction(wait=True) as tx:
+            with self._transaction(wait=wait) as tx:
                 return work(tx), None
         except Exception as error:  # noqa: BLE001 - handed to whose work it is
             return None, error
 
     @contextlib.contextmanager
     def _transaction(self, *, wait: bool) -> Iterator[SqliteTransaction]:
+        connection = self._begun(wait=wait)
         try:
-            connection = self._open()
-            begin(connection, wait=wait)
             tx = SqliteTransaction(connection, self._payer_key)
             yield tx
             tx.flush()
@@ -210,9 +215,25 @@ class SqliteStore:
         except BaseException as error:
             self._abandon()  # which rolls back
             if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_THE_WORK):
-                kind = _StoreLockedError if is_busy(error) else StoreUnavailableError
-                raise kind(f"the store {self._path} cannot commit: {error}") from error
+                raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
             raise
+
+    def _begun(self, *, wait: bool) -> sqlite3.Connection:
+        """Return the writing connection, in a transaction."""
+
+        def begin() -> sqlite3.Connection:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            return connection
+
+        try:
+            return when_free(begin, wait=wait)
+        except sqlite3.Error as error:
+            text = f"the store {self._path} cannot commit: {error}"
+            if is_busy(error):
+                raise _StoreLockedError(text) from error
+            self._abandon()
+            raise StoreUnavailableError(text) from error
 
     def _open(self) -> sqlite3.Connection:
         """The writing connection."""
@@ -222,7 +243,7 @@ class SqliteStore:
             self._abandon()
             raise
         if self._connection is None:
-            self._connection = connect_writer(self._path)
+            self._connection = connect(self._path, wait=False)
         return self._connection
 
     def _check_file(self) -> None:
