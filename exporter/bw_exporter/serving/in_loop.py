@@ -116,7 +116,8 @@ class InLoop(ABC):
             self._answer(waiting, outcome)
 
     def _lose_patience(self) -> None:
-        for waiting in list(self._submitted):
+        while self._submitted:
+            waiting = next(iter(self._submitted))
             if self._monotonic() - waiting.since < PATIENCE_SECONDS:
                 return
             self._submitted.pop(waiting)()

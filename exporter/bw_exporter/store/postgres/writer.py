@@ -22,9 +22,7 @@ from bw_exporter.store.postgres.reads import Asked, Tables
 from bw_exporter.store.postgres.transaction import PostgresTransaction
 from bw_exporter.store.postgres.url import shown
 from bw_exporter.store.postgres.writes import write_and_commit
-
-Outcome = tuple[Any, BaseException | None]
-"""What a work returned, and None; or None, and what it raised."""
+from bw_exporter.store.protocol import Outcome
 
 Work = Callable[[Any], Any]
 
