@@ -17,7 +17,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from bw_exporter.sender import Connection, UndeliverableError, sign
 from bw_exporter.shop import objects
 from bw_exporter.shop.events import body, event
 from bw_exporter.shop.ids import Ids
+from local_processes import free_ports
 from postgres_server import running
 
 SECRET = "whsec_chaos"
@@ -144,17 +144,6 @@ class Exporter:
                 key = (sample.name, sample.labels.get("tenant", ""))
                 totals[key] = totals.get(key, 0) + int(sample.value)
         return totals
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def send_until(stop: threading.Event, number: int, seed: int, ports: Sequence[int], told: Told) -> None:

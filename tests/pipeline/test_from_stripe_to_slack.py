@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from socket import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bw_rules import tools
 from bw_rules.detectors import DETECTORS
+from local_processes import end, free_ports
 
 from .sink import Sink
 
@@ -148,20 +146,6 @@ def need(name: str) -> str:
     if path is None:
         pytest.skip(f"{name} is neither on PATH nor in .tools/bin; `make tools` fetches it where it can")
     return path
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def ready(url: str) -> None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from socket import socket
 from typing import Any
 
 from bw_exporter.sender import Connection, UndeliverableError, sign
@@ -25,6 +24,7 @@ from bw_exporter.shop import objects
 from bw_exporter.shop.events import body, event
 from bw_exporter.shop.ids import Ids
 from bw_rules import tools
+from local_processes import end, free_ports
 
 SECRET = "whsec_replicas_replicas_replicas"
 TENANTS = ("north", "south")
@@ -236,17 +236,3 @@ def answers(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
