@@ -12,7 +12,8 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Self
 
 from running_exporter import SECRET, RunningExporter, event, eventually
@@ -25,18 +26,26 @@ LONG = bool(os.environ.get("FIRE_LONG"))
 PATIENCE_SECONDS = 60.0
 
 
+def changeless(name: str) -> Iterator[bytes]:
+    """Give the bodies of distinct events that change nothing but the counts of requests and events, without end."""
+    for number in count(1):
+        yield event(f"{name}-{number}")
+
+
 class Senders:
     """Threads that post distinct events; each event again until it is answered 200, as Stripe does.
 
-    `answers` counts every answer by status (0: none came, the connection was cut or refused) and `took`
-    holds the seconds of each that was 200.
+    `bodies` gives each thread what it sends, by the thread's own name. `answers` counts every answer by
+    status (0: none came, the connection was cut or refused) and `took` holds the seconds of each that was 200.
     """
 
     def __init__(
         self, port: int, number: int = 4, *, pause: float = 0.0, tls: ssl.SSLContext | None = None,
         name: str = "honest", port_now: Callable[[], int] | None = None,
+        bodies: Callable[[str], Iterator[bytes]] = changeless,
     ) -> None:  # fmt: skip
         self._port, self._pause, self._tls, self._name = port_now or (lambda: port), pause, tls, name
+        self._bodies = bodies
         self.acknowledged = 0
         self.answers: Counter[int] = Counter()
         self.took: list[float] = []
@@ -93,10 +102,9 @@ class Senders:
 
     def _run(self, sender: int) -> None:
         connection: http.client.HTTPConnection | None = None
-        number = 0
+        bodies = self._bodies(f"{self._name}-{sender}")
         while not self._stop.wait(self._pause):
-            number += 1
-            body, give_up_at = event(f"{self._name}-{sender}-{number}"), time.monotonic() + PATIENCE_SECONDS
+            body, give_up_at = next(bodies), time.monotonic() + PATIENCE_SECONDS
             status = -1
             while status != 200:
                 if status not in (-1, 0, 503) or time.monotonic() > give_up_at:
