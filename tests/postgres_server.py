@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,16 @@ class NoPostgresError(Exception):
 class PostgresServer:
     """A server and its data; `stop` and `kill` are for tests of what happens then."""
 
-    def __init__(self, settings: tuple[str, ...] = ()) -> None:
-        """Make the data folder; raises NoPostgresError."""
-        self._binaries = _binaries()
+    def __init__(
+        self, settings: tuple[str, ...] = (), *, port: int = 0, follows: PostgresServer | None = None
+    ) -> None:
+        """Make the data folder, a copy of another server's if it is to be its standby; raises NoPostgresError.
+
+        With a port it listens on 127.0.0.1 too.
+        """
+        self._binaries = binaries()
+        self._network = bool(port)
+        self.port = port or 5432
         # In the temporary folder itself: a socket's path is short, and nobody may have no way into a test's folder.
         self.folder = Path(tempfile.mkdtemp(prefix="bw-pg-"))
         self.data = self.folder / "data"
@@ -50,6 +57,9 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             os.chown(self.folder, NOBODY, NOBODY)
+        if follows is not None:
+            self.follow(follows)
+            return
         # A collation that is not the bytes', as most databases have.
         collated = ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
         if not self._initdb(*collated) and not self._initdb("--locale=C.UTF-8"):
@@ -64,13 +74,17 @@ class PostgresServer:
             "-k",
             self.folder,
             "-h",
-            "",
+            "127.0.0.1" if self._network else "",
+            "-p",
+            str(self.port),
         ]
-        for setting in ("max_connections=200", "shared_buffers=32MB", *self._settings):
+        # With mmap, nothing of a killed server stays in the machine's shared memory.
+        always = ("max_connections=200", "shared_buffers=32MB", "dynamic_shared_memory_type=mmap")
+        for setting in (*always, *self._settings):
             command += ["-c", setting]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, **_as_nobody()
+                command, stdout=log, stderr=log, start_new_session=True, **as_nobody()
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready():
@@ -88,10 +102,23 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill every process of it at once, as a failing machine would."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            # Each has a session of its own, and would end what it is at after the death of the first.
+            os.kill(self.pid, signal.SIGSTOP)
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            for pid in (self.pid, *map(int, children)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def follow(self, primary: PostgresServer) -> None:
+        """Replace the data by a copy of the primary's, so that the next start makes this its standby."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        address = ["-h", primary.folder, "-p", str(primary.port), "-U", "postgres"]
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        if not self._done("pg_basebackup", *address, *how, "--pgdata", self.data):
+            raise NoPostgresError(f"pg_basebackup failed: {self.log.read_text()[-1000:]}")
 
     @property
     def pid(self) -> int:
@@ -101,7 +128,7 @@ class PostgresServer:
 
     def url(self, **parameters: str) -> str:
         """Return the URL of its database, with more of libpq's parameters."""
-        everything = {"host": str(self.folder), **parameters}
+        everything = {"host": str(self.folder), "port": str(self.port), **parameters}
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in everything.items())
         return f"postgresql://postgres@/postgres?{query}"
 
@@ -121,25 +148,25 @@ class PostgresServer:
 
     def remove(self) -> None:
         """End it for good."""
+        with suppress(subprocess.TimeoutExpired):
+            self.stop(signal.SIGQUIT)  # unlike a killed one, it gives its shared memory back
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _initdb(self, *locale: str) -> bool:
         shutil.rmtree(self.data, ignore_errors=True)
-        command = [self._binaries / "initdb", "--auth=trust", "--encoding=UTF8", "--username=postgres"]
-        with self.log.open("ab") as log:
-            done = subprocess.run(
-                [*command, "--no-sync", *locale, "--pgdata", self.data],
-                check=False,
-                stdout=log,
-                stderr=log,
-                **_as_nobody(),
-            )
-        return done.returncode == 0
+        how = ["--auth=trust", "--encoding=UTF8", "--username=postgres", "--no-sync", *locale]
+        return self._done("initdb", *how, "--pgdata", self.data)
 
     def _ready(self) -> bool:
-        command = [self._binaries / "pg_isready", "-q", "-h", self.folder]
-        return subprocess.run(command, check=False, **_as_nobody()).returncode == 0
+        return self._done("pg_isready", "-q", "-h", self.folder, "-p", str(self.port))
+
+    def _done(self, program: str, *arguments: str | Path) -> bool:
+        with self.log.open("ab") as log:
+            command = [self._binaries / program, *arguments]
+            return (
+                subprocess.run(command, check=False, stdout=log, stderr=log, **as_nobody()).returncode == 0
+            )
 
 
 @contextmanager
@@ -153,7 +180,8 @@ def running(settings: tuple[str, ...] = ()) -> Iterator[PostgresServer]:
         server.remove()
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of the server's programs; raises NoPostgresError."""
     given = os.environ.get("BW_POSTGRES_BIN")
     if given:
         return Path(given)
@@ -178,7 +206,8 @@ def _reachable(folder: Path) -> None:
             raise NoPostgresError(f"PostgreSQL refuses to be root, and nobody may not look into {closed[-1]}")
 
 
-def _as_nobody() -> dict[str, Any]:
+def as_nobody() -> dict[str, Any]:
+    """Return what has subprocess start a program as nobody, where root runs the tests."""
     if os.geteuid() != 0:
         return {}
     return {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
