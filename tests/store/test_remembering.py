@@ -12,7 +12,7 @@ from bw_exporter.effects import forgotten
 from bw_exporter.series import Add, Change, initial
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
-from bw_exporter.store import Finding, Store, open_store
+from bw_exporter.store import Finding, Store, marks, open_store
 
 from .counts import DAY, NOW, add, deliver, shown, value
 
@@ -170,7 +170,12 @@ def test_an_ended_subscription_leaves_the_gauge_after_60_days(store: Store) -> N
     assert gauge() == (1, 0), "a subscription that goes on is never forgotten"
 
 
-def test_the_oldest_payers_beyond_the_most_are_evicted_and_each_charge_is_counted_once(store: Store) -> None:
+@pytest.mark.parametrize("read_at_once", [31, 20_000])
+def test_the_oldest_payers_beyond_the_most_are_evicted_and_each_charge_is_counted_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, read_at_once: int
+) -> None:
+    monkeypatch.setattr(marks, "_READ_AT_ONCE", read_at_once)
+
     def work(tx: Transaction) -> None:
         for number in range(700):
             tx.mark("crowded", number, (number, f"ch_{number}"), NOW)

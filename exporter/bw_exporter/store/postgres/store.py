@@ -15,7 +15,7 @@ from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.series import Change
 from bw_exporter.store.group_commit import GroupCommit
-from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
+from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.postgres import upkeep
 from bw_exporter.store.postgres.connection import connect, prepare, reported
 from bw_exporter.store.postgres.reader import Reader
@@ -144,11 +144,8 @@ class PostgresStore:
             "SELECT tenant, count(*) - %s FROM bw_marks GROUP BY tenant HAVING count(*) > %s", (most, most)
         )
         for tenant, excess in crowded:
-            oldest: list[MarkRow] = self._reader.read(
-                "SELECT tenant, topic, at, key FROM bw_marks WHERE tenant = %s ORDER BY at, key LIMIT %s",
-                (tenant, excess),
-            )
-            gone += sum(self._without(step, counted) for step in in_steps(oldest))
+            oldest = partial(self._oldest_marks, tenant)
+            gone += sum(self._without(step, counted) for step in oldest_in_steps(oldest, excess))
         return gone
 
     def probe(self, now: int) -> float:
@@ -182,6 +179,10 @@ class PostgresStore:
         """Tell whether this process may keep house now: one does at a time, of all replicas."""
         self._keeps_house = self._do(lambda _tx: upkeep.leased(self._writer.connection(), self._holder))
         return self._keeps_house
+
+    def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:
+        query = "SELECT tenant, topic, at, key FROM bw_marks WHERE tenant = %s ORDER BY at, key LIMIT %s"
+        return self._reader.read(query, (tenant, most))
 
     def _without(
         self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()

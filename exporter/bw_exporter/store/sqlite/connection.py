@@ -19,6 +19,8 @@ T = TypeVar("T")
 _BUSY_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.01
 _CHECKPOINT_PAGES = 4000
+_LOG_BYTES = 32 << 20
+"""What is left of a write-ahead log that grew beyond it, while somebody read for long, once it begins anew."""
 
 
 def connect(path: str, *, wait: bool = True) -> sqlite3.Connection:
@@ -37,6 +39,7 @@ def connect(path: str, *, wait: bool = True) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     except BaseException:
         connection.close()
         raise

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.series import Change
 from bw_exporter.store.group_commit import GroupCommit
-from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps
+from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
 from bw_exporter.store.sqlite.connection import connect, is_busy, prepare, when_free
 from bw_exporter.store.sqlite.file_lock import FileLock
@@ -148,8 +149,7 @@ class SqliteStore:
             "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
         )
         for tenant, excess in crowded:
-            query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
-            for step in in_steps(self._read(query, (tenant, excess))):
+            for step in oldest_in_steps(partial(self._oldest_marks, tenant), excess):
                 gone += len(self._without(step, counted))
         return gone
 
@@ -171,6 +171,10 @@ class SqliteStore:
             self._connection.close()
             self._connection = None
         self._lock.close()
+
+    def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:
+        query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
+        return self._read(query, (tenant, most))
 
     def _without(
         self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()
