@@ -186,12 +186,13 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             tenants = self.options.load()
             _register(self.options.storage_url, tenants)
         except BillingWatchError as error:
-            lines = tuple(str(error).splitlines())
-            self.state = replace(
-                self.state, last_reload_successful=False, problems=lines, attempted_monotonic=attempted
+            self._keep_what_is_in_force(attempted, tuple(str(error).splitlines()))
+        except Exception:
+            # Whatever a file can do to us, the workers go on: what leaves here ends the arbiter and all of them.
+            logger.exception("the configuration could not be judged")
+            self._keep_what_is_in_force(
+                attempted, ("it could not be judged for a fault of ours; see the log",)
             )
-            for line in lines:
-                logger.error("the configuration was not reloaded", extra={"problem": line})  # noqa: TRY400
         else:
             self.state = ConfigState(
                 tenants,
@@ -202,6 +203,13 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             )
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
         self._tell_workers()
+
+    def _keep_what_is_in_force(self, attempted: float, problems: tuple[str, ...]) -> None:
+        self.state = replace(
+            self.state, last_reload_successful=False, problems=problems, attempted_monotonic=attempted
+        )
+        for line in problems:
+            logger.error("the configuration was not reloaded", extra={"problem": line})
 
     def _tell_workers(self) -> None:
         """Public workers first: when the private one answers a wish to reload, all have the outcome."""

@@ -57,7 +57,7 @@ class DurationBetween(Bounded):
 
     def parse(self, value: object) -> int:
         """Return seconds."""
-        if value == 0 and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and value == 0:
             value = "0"
         if not isinstance(value, str):
             raise problem("must be a Prometheus duration with its unit, as in 5m")

@@ -19,6 +19,7 @@ GARBAGE = [
     b"a: &a {b: &b {c: *a}}\ntenants: *a\n",
     b"tenants: !!python/object/apply:os.abort []",
     b"tenants: {prod: !!bool maybe}",
+    ONE_TENANT.encode() + b"\ndefaults: {detectors: {duplicate_charge: {window: !!float snan}}}\n",
     b"\xff\xfet\x00e\x00n\x00",
     b"b0: &b0 {k: v}\n"
     + b"".join(b"b%d: &b%d {<<: [%b]}\n" % (n, n, b", ".join([b"*b%d" % (n - 1)] * 10)) for n in range(1, 9)),

@@ -23,7 +23,7 @@ YAML_TOKENS = (
     "live", "test", "charge_failure_spike", "multiplier", "webhook_lag", "max_lag", "severity", "for", "enabled",
     "labels", "notify", "receivers", "watchdog", "heartbeat", "slack", "api_url", "pagerduty", "min_severity",
     "path_token", "webhook_secret", "webhook_secret_env", "webhook_secret_file", "rate_limit", "tls_server_config",
-    "basic_auth_users", "http_server_config", "headers", "cert_file", "/dev/null", "/nonexistent", "..",
+    "basic_auth_users", "http_server_config", "headers", "cert_file", "/dev/null", "/nonexistent", "..", "!!float snan",
 )  # fmt: skip
 JSON_TOKENS = (
     "", "{", "}", "[", "]", ",", ":", '"', "null", "true", "false", "0", "-0", "-1", "1.5", "1e400", "-1e-400", "1E5",

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from running_exporter import ONE_TENANT, SECRET, Start, ask, eventually
 
+from bw_exporter import tenants
+from bw_exporter.configuration import ConfigState
+from bw_exporter.monitoring.web_config import WebConfig
+from bw_exporter.server import ServeOptions, Supervisor
+
 FIVE_MISTAKES = f"""
 defaults: {{mode: production}}
 tenants:
@@ -85,3 +90,23 @@ def test_a_bad_file_at_the_start_prints_a_line_for_each_mistake_and_serves_nothi
     assert SECRET not in done.stderr
     assert "secret_of_another_kind" not in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_fault_of_ours_in_reading_the_file_ends_nothing_and_keeps_the_last_good_one(tmp_path: Path):
+    (tmp_path / "tenants.yaml").write_text(ONE_TENANT)
+    good = tenants.load(str(tmp_path / "tenants.yaml"), detectors={})
+    state = ConfigState(good, 1, last_reload_successful=True, problems=(), attempted_monotonic=1.0)
+    options = ServeOptions(
+        load=lambda: tenants.load(str(1 // 0), detectors={}),
+        storage_url=f"sqlite:///{tmp_path / 'store.db'}",
+        webhook_address=("127.0.0.1", 0),
+        metrics_address=("127.0.0.1", 0),
+        workers=1,
+        web_config=WebConfig(),
+    )
+    supervisor = Supervisor(options, state)
+    supervisor.handle_hup()
+    assert supervisor.state.tenants is good
+    assert not supervisor.state.last_reload_successful
+    assert supervisor.state.problems
+    assert supervisor.state.attempted_monotonic > 1.0

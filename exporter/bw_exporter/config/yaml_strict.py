@@ -197,11 +197,10 @@ class _Walk:
         if tag == f"{_TAG}str":
             return node.value
         if tag == f"{_TAG}float":
-            try:
-                return Decimal(node.value.replace("_", ""))
-            except InvalidOperation:
+            number = _decimal(node.value)
+            if number is None:
                 self._flaw(node, path, "is no plain decimal number; write it as 2.5, or in quotes", lost=True)
-                return None
+            return number
         digits = node.value.lstrip("+-")
         if tag == f"{_TAG}int" and (":" in digits or (len(digits) > 1 and digits[0] == "0")):
             self._flaw(node, path, "YAML reads another number than it looks; put it in quotes", lost=True)
@@ -215,6 +214,15 @@ class _Walk:
     def _flaw(self, node: yaml.Node, path: _Path, message: str, *, lost: bool = False) -> None:
         mark = node.start_mark
         self.flaws.append(Flaw(path, message, mark.line + 1, mark.column + 1, lost))
+
+
+def _decimal(text: str) -> Decimal | None:
+    """Return a finite number, exactly as written; a NaN would raise at each comparison from here on."""
+    try:
+        number = Decimal(text.replace("_", ""))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def redacted(text: str) -> str:
