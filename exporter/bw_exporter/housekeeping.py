@@ -59,8 +59,8 @@ def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: thr
     while not stop.is_set():
         now = int(clock())
         if probe_due <= elapsed:
-            probe(store, health, now)
             probe_due = elapsed + PROBE_EVERY_SECONDS
+            probe(store, health, now)
         for step, every in steps.items():
             if due[step] <= elapsed:
                 due[step] = elapsed + every
@@ -98,13 +98,16 @@ def evict(store: Store, _now: int) -> None:
 
 
 def probe(store: Store, health: StoreHealth, now: int) -> None:
-    """Commit a row and note what came of it."""
+    """Commit a row and note what came of it; whatever goes wrong, the store is not up."""
     try:
         health.probe_seconds = store.probe(now)
+        health.size_bytes = store.size_bytes()
         health.up = True
     except StoreUnavailableError:
         health.up = False
-    health.size_bytes = store.size_bytes()
+    except Exception:  # noqa: BLE001 - the next probe must come
+        health.up = False
+        _log.exception("the store cannot be probed; it is tried again")
 
 
 def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up: bool) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
@@ -16,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import catalog
+from bw_exporter import catalog, housekeeping
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.store import PromptStore, Store, open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
 from bw_exporter.store.sqlite import store as sqlite_store
@@ -45,6 +49,37 @@ def test_a_stranger_who_locks_the_file_makes_it_unavailable_until_he_leaves(
         stranger.execute("ROLLBACK")
     store.write(add("shop"))
     assert value(store, "shop") == 2
+    store.close()
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOLCK, "No locks available"), RuntimeError("unforeseen")])
+def test_housekeeping_outlives_whatever_the_lock_answers_and_tells_that_the_store_is_not_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """ENOLCK is what a network mount says whose lock service is away."""
+    store = open_store(f"sqlite:///{path}")
+    health, was_up = StoreHealth(store.schema_version), list[bool]()
+
+    def refuse(_fd: int, _operation: int) -> None:
+        raise fault
+
+    with monkeypatch.context() as away:
+
+        class Turns(threading.Event):
+            def wait(self, _seconds: float | None = None) -> bool:
+                was_up.append(health.up)
+                if len(was_up) == 7:
+                    away.undo()
+                if len(was_up) == 20:
+                    self.set()
+                return self.is_set()
+
+        away.setattr(fcntl, "flock", refuse)
+        with pytest.raises(type(fault) if isinstance(fault, RuntimeError) else StoreUnavailableError):
+            store.write(add("shop"))
+        housekeeping.run(store, health, lambda: NOW, Turns())
+    assert not any(was_up[:7])
+    assert was_up[-1]
     store.close()
 
 

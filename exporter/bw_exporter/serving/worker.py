@@ -109,6 +109,9 @@ class Worker(HttpWorker):
         except BillingWatchError as error:
             logger.error("the store does not open; answering 503", extra={"reason": str(error)})  # noqa: TRY400
             return False
+        except Exception:
+            logger.exception("the store does not open; answering 503")  # and it must be tried again
+            return False
         self.wsgi = self.build(store)
         self._store = store
         return True

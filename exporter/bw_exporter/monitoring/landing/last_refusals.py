@@ -41,6 +41,8 @@ class LastRefusals:
                 self.look(store, int(clock()))
             except StoreUnavailableError as error:
                 _log.debug("refusals are not read yet", extra={"reason": str(error)})
+            except Exception:  # noqa: BLE001 - the next look must come
+                _log.exception("refusals are not read yet")
             if stop.wait(LOOK_EVERY_SECONDS):
                 return
 
