@@ -84,7 +84,9 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
-        return _answer(error.code or 400, error.name.lower())
+        answer = _answer(error.code or 400, error.name.lower())
+        answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+        return answer
 
     return app
 

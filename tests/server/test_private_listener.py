@@ -137,5 +137,7 @@ def test_findings_are_served_newest_first_and_a_mistaken_question_is_explained(s
 
 def test_a_reload_is_asked_for_by_post_only(start: Start):
     exporter = start()
-    assert exporter.get("/-/reload").status == 405
+    refused = exporter.get("/-/reload")
+    assert refused.status == 405
+    assert set(refused.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
     assert exporter.get("/nothing").status == 404

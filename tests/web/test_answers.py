@@ -145,7 +145,9 @@ def test_there_is_nothing_else_on_the_public_listener(listener: Listener, path: 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE"])
 def test_a_webhook_takes_post_alone(listener: Listener, method: str) -> None:
-    assert listener.app.test_client().open("/webhooks/shop", method=method).status_code == 405
+    refused = listener.app.test_client().open("/webhooks/shop", method=method)
+    assert refused.status_code == 405
+    assert "POST" in refused.headers["Allow"]
 
 
 def test_a_body_of_1_mib_is_taken_and_one_byte_more_is_413(listener: Listener) -> None:

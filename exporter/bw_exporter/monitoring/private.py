@@ -131,7 +131,9 @@ def _guard(app: Flask, web_config: WebConfig) -> None:
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
-        return _text(f"{error.name.lower()}\n", error.code or 400)
+        answer = _text(f"{error.name.lower()}\n", error.code or 400)
+        answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+        return answer
 
     @app.errorhandler(404)
     def not_found(_error: Exception) -> Response:
