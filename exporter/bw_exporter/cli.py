@@ -97,8 +97,12 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
     )
 
     move = command("migrate-store", _migrate_store, "move a store into an empty one and prove both equal")
-    move.add_argument("source", type=options.storage_url, metavar="FROM", help="the store in use: its URL")
-    move.add_argument("target", type=options.storage_url, metavar="TO", help="an empty one of either kind")
+    move.add_argument(
+        "source", type=options.bare_storage_url, metavar="FROM", help="the store in use: its URL"
+    )
+    move.add_argument(
+        "target", type=options.bare_storage_url, metavar="TO", help="an empty one of either kind"
+    )
 
     send = command("send", _send, "sign events and post them, as Stripe would")
     simulate = command("simulate", _simulate, "play a shop: normal traffic and each anomaly")

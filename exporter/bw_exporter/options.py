@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HIGHEST_PORT = 65_535
 _MOST_WORKERS = 256
+_LARGEST = 10**12
 
 
 class _FromEnvironment(str):
@@ -44,6 +45,9 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         """Add --web.workers, which BW_WEB_WORKERS stands in for; an empty variable counts as none."""
         variable = "BW_" + re.sub(r"[.-]", "_", name.removeprefix("--")).upper()
+        # Before the environment's value takes its place, which may hold a password.
+        about = kwargs["help"].replace("%(default)s", str(default).replace("%", "%%"))
+        kwargs["help"] = f"{about} [{variable}]"
         given = environ.get(variable)
         if given:
             default = _FromEnvironment(given)
@@ -59,7 +63,6 @@ class Parser(argparse.ArgumentParser):
             except ValueError as error:
                 raise argparse.ArgumentTypeError(f"{where}{error}") from None
 
-        kwargs["help"] = f"{kwargs['help']} [{variable}]"
         self.add_argument(
             name, dest=re.sub(r"\W", "_", name.removeprefix("--")), default=default, type=read, **kwargs
         )
@@ -93,6 +96,7 @@ def url(text: str) -> str:
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        good = good and parts.port != 0  # reading it is what finds 99999
     except ValueError:
         good = False
     if not good:
@@ -101,22 +105,33 @@ def url(text: str) -> str:
 
 
 def storage_url(text: str) -> str:
-    """Read the URL of a store; every user of a machine can see a command line, so that it may hold no password."""
+    """Read the URL of a store, where BW_STORAGE_URL may stand in for it."""
+    return (
+        text if isinstance(text, _FromEnvironment) else _no_password(text, "the URL in BW_STORAGE_URL, or ")
+    )
+
+
+def bare_storage_url(text: str) -> str:
+    """Read the URL of a store that the command line alone can give."""
+    return _no_password(text, "")
+
+
+def _no_password(url: str, otherwise: str) -> str:
+    """Refuse a password: every user of a machine can see a command line."""
     from bw_exporter.store.postgres.url import has_password  # noqa: PLC0415 - no other command needs a store
 
-    if has_password(text) and not isinstance(text, _FromEnvironment):
+    if has_password(url):
         raise argparse.ArgumentTypeError(
-            "a password on the command line can be read by every user of this machine; give the URL in"
-            " BW_STORAGE_URL, or the password in PGPASSWORD or a PGPASSFILE"
+            "a password on the command line can be read by every user of this machine;"
+            f" give {otherwise}the password in a PGPASSFILE or PGPASSWORD"
         )
-    return text
+    return url
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use, as far as that many workers may be had."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(found, _MOST_WORKERS)
 
 
 def workers(text: str) -> int:
@@ -135,7 +150,8 @@ def duration(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """Read a number of at least 1."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(f"{text!r} is no number from 1 on")
+    """Read a number of at least 1, not larger than a time or a row's number can be."""
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST))
+    if not digits or not 1 <= int(text) <= _LARGEST:
+        raise ValueError(f"{text!r} is no number from 1 to {_LARGEST}")
     return int(text)

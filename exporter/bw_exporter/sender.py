@@ -59,13 +59,17 @@ class Connection:
 
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         """Take scheme, host and port from `url`; nothing is opened before the first post."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # brackets that do not close, or a port that is none
+            host = None
+        if not host or parts.scheme not in ("http", "https"):
             msg = f"{url!r} is no address to post to; give one such as http://127.0.0.1:8000"
             raise UndeliverableError(msg)
         opener = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._url = url
-        self._http = opener(parts.hostname, parts.port, timeout=timeout_seconds)
+        self._http = opener(host, port, timeout=timeout_seconds)
 
     def __enter__(self) -> Self:
         return self

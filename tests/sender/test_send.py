@@ -143,8 +143,9 @@ def test_an_exporter_out_of_reach_is_said_with_what_to_do(
     assert "bw-exporter serve" in told
 
 
+@pytest.mark.parametrize("url", ["localhost:8000", "http://127.0.0.1:99999", "http://[::1"])
 def test_an_address_that_is_none_is_said(
-    config: str, event: Path, capsys: pytest.CaptureFixture[str]
+    config: str, event: Path, capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
-    assert run(config, "--tenant", "shop-a", "--url", "localhost:8000", str(event)) == 1
+    assert run(config, "--tenant", "shop-a", "--url", url, str(event)) == 1
     assert "give one such as http://127.0.0.1:8000" in capsys.readouterr().err

@@ -38,7 +38,14 @@ def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProce
         (["serve", "--web.metrics-address", "::1:9847"], "[::1]:8000"),
         (["findings", "--since", "yesterday"], "--since: "),
         (["findings", "--format", "xml"], "'xml' is none of table, json, csv"),
+        (["findings", "--limit", "9" * 20], "is no number from 1 to 1000000000000"),
         (["send"], "--tenant"),
+        (["migrate-store", "sqlite:///a.db", "postgresql://me:word@host/b"], "the password in a PGPASSFILE"),
+        (
+            ["serve", "--storage.url", "postgresql://me:word@host/b"],
+            "the URL in BW_STORAGE_URL, or the password",
+        ),
+        (["serve", "--web.webhook-url", "https://hooks.example.com:99999"], "is no address of a web server"),
     ],
 )
 def test_a_mistake_on_the_command_line_says_what_was_meant_and_where_the_help_is(
@@ -64,6 +71,19 @@ def test_every_flag_of_serve_has_an_environment_variable(tmp_path: Path):
     for name in ("CONFIG_FILE", "STORAGE_URL", "WEB_WEBHOOK_ADDRESS", "WEB_METRICS_ADDRESS", "WEB_WORKERS",
                  "WEB_CONFIG_FILE", "WEB_REQUEST_TIMEOUT", "LOG_LEVEL", "LOG_FORMAT"):  # fmt: skip
         assert f"[BW_{name}]" in " ".join(told.split())
+
+
+def test_the_help_tells_the_default_and_not_what_the_environment_holds(tmp_path: Path):
+    url = "postgresql://me:hunter2@db.example.com/billing"
+    told = run("serve", "--help", cwd=tmp_path, BW_STORAGE_URL=url).stdout
+    assert "hunter2" not in told
+    assert told == run("serve", "--help", cwd=tmp_path).stdout
+    assert "sqlite:///data/billingwatch.db" in told
+
+
+def test_serve_starts_on_a_machine_with_more_cores_than_workers_are_allowed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(384)), raising=False)
+    assert options.workers(str(options.cores())) == 256
 
 
 def test_a_flag_wins_over_its_variable(tmp_path: Path):

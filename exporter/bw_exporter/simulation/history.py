@@ -55,8 +55,11 @@ def add_arguments(parser: Parser, environ: Mapping[str, str]) -> None:
         help="post nothing; write what would have been scraped over so long until now (retention: 15d)",
     )
     flag("--output", metavar="FILE", help="where --history writes it, as OpenMetrics text with timestamps")
-    flag(
+    # No variable stands in for it: BW_STORAGE_URL is the store of `serve`, which no made-up past may fill.
+    parser.add_argument(
         "--storage.url",
+        dest="storage_url",
+        type=options.bare_storage_url,
         metavar="URL",
         help="a new store that --history leaves as the past left it, for `serve` to go on from",
     )
