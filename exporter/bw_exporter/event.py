@@ -56,8 +56,8 @@ def parse(body: bytes) -> Event:
     livemode: bool | None = None
     try:
         created_at = _thin_created_at(document) if thin else reading.integer(document, "created")
-        # `context` is the newer name of the account that an event is of; ours are of no account but our own.
-        account = reading.identifier(document, "account") or reading.identifier(document, "context")
+        # `context` alone says nothing: an organization's destination fills it for events of the account itself.
+        account = reading.identifier(document, "account")
         livemode = reading.boolean(document, "livemode")
         data = reading.mapping(document, "data")
         if not thin and not isinstance(data.get("object"), dict):

@@ -103,9 +103,12 @@ def test_an_event_whose_object_cannot_be_read_still_has_a_lag_and_a_mode(books: 
     assert books.value(IGNORED, reason="malformed") == books.value(IGNORED, reason="wrong_mode") == 1
 
 
-def test_an_event_of_another_context_is_a_connected_accounts(books: Books) -> None:
+def test_an_organization_names_its_account_as_context_and_its_events_count(books: Books) -> None:
     books.deliver({**books.event("charge.succeeded", charge(books)), "context": "acct_1"})
-    assert books.value(IGNORED, reason="connect") == 1
+    assert books.value("billing_revenue_minor_units_total") == 2000
+    connected = books.event("charge.succeeded", charge(books), account="acct_1")
+    books.deliver({**connected, "context": "acct_1"})
+    assert books.value(IGNORED) == books.value(IGNORED, reason="connect") == 1
 
 
 @pytest.mark.parametrize("data", [None, {}, {"object": None}, {"object": []}, []])
