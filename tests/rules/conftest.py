@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,14 @@ def promtool() -> str:
 @pytest.fixture(scope="session")
 def amtool() -> str:
     return _tool("amtool")
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    path = shutil.which("kubectl", path=Path(sys.executable).parent) or shutil.which("kubectl")
+    if path is None:
+        pytest.skip("kubectl is neither in the environment (PyPI has it for Linux) nor on PATH")
+    return path
 
 
 @pytest.fixture

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import yaml
 
 HEADER = "# Made by bw-rules from {source}; do not edit, render again.\n"
+
+_AMBIGUOUS = re.compile(
+    r"[yn]|[-+]?(?:\d[\d.:]*|\.\d+)(?:e[-+]?\d*)?|[-+]?0(?:x[\da-f]*|o[0-7]*|b[01]*)|[-+]?\.(?:inf|nan)",
+    re.IGNORECASE,
+)
+"""What PyYAML writes bare though YAML 1.2, or Kubernetes' mixture of both, reads a truth value or a number.
+
+Underscores do not count: Kubernetes leaves them out wherever they stand."""
 
 _Dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -19,7 +28,7 @@ class _Readable(_Dumper):  # type: ignore[misc] # libyaml's dumper where there i
 
 
 def _text(dumper: Any, data: str) -> yaml.Node:  # noqa: ANN401 - one of PyYAML's two dumpers
-    style = "|" if "\n" in data else None
+    style = "|" if "\n" in data else "'" if _AMBIGUOUS.fullmatch(data.replace("_", "")) else None
     node: yaml.Node = dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
     return node
 
