@@ -175,6 +175,18 @@ def test_both_prices_are_right_around_a_change(billing: Billing) -> None:
     assert after_the_graces(billing.books) == {"ok": 2, "mismatch": 1}
 
 
+def test_two_changes_of_one_second_are_both_right_whichever_is_delivered_first(billing: Billing) -> None:
+    first, last, changed_at = billing.item(3000), billing.item(4000), NOW - 10 * 86400
+    billing.tell(billing.item(2000))
+    billing.tell(last, stage="updated", at=changed_at)
+    billing.tell(first, stage="updated", at=changed_at)
+    billing.invoice(billing.line(last))
+    billing.invoice(billing.line(first))
+    assert verdicts(billing.books) == {"ok": 2}
+    billing.invoice(billing.line(billing.item(2000)))
+    assert after_the_graces(billing.books) == {"ok": 2, "mismatch": 1}
+
+
 def test_a_draft_is_never_judged_and_a_void_invoice_gets_no_verdict(billing: Billing) -> None:
     item = billing.item()
     billing.tell(item)

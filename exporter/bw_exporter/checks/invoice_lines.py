@@ -110,8 +110,9 @@ def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, 
 def _in_force(invoice: InvoiceSeen, versions: Sequence[Version]) -> Iterator[Version]:
     begins, ends = invoice.created_at - SLACK_SECONDS, invoice.finalized_at + SLACK_SECONDS
     for index, version in enumerate(versions):
-        until = versions[index + 1].order[0] if index + 1 < len(versions) else ends
-        if version.order[0] <= ends and until >= begins:
+        # Which of two versions of one second came last cannot be told: both were in force until the next.
+        later = (each.order[0] for each in versions[index + 1 :] if each.order != version.order)
+        if version.order[0] <= ends and next(later, ends) >= begins:
             yield version
 
 
