@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, NoTurn
+from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, NoTurn, each_alone
 
 Works = Sequence[Callable[[Any], Any]]
 Outcomes = list[tuple[Any, BaseException | None]]
@@ -283,6 +283,28 @@ def test_a_group_that_cannot_commit_is_told_to_whom_submitted_too() -> None:
         group.submit(lambda _: None, told.put)
     assert {str(told.get(timeout=SOON)[1]) for _ in range(20)} == {"away"}
     group.close()
+
+
+def test_once_the_store_is_away_the_works_of_a_spoilt_group_are_refused_and_not_tried_one_after_the_other() -> (
+    None
+):
+    def bad(_tx: object) -> None:
+        raise ValueError("a fault of this work")
+
+    def away(_tx: object) -> None:
+        raise StoreUnavailableError("the store is away")
+
+    tried: list[Callable[[Any], Any]] = []
+
+    def alone(work: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
+        tried.append(work)
+        return outcomes([work])[0]
+
+    good: Callable[[Any], int] = lambda _tx: 1  # noqa: E731
+    found = each_alone([good, bad, good, away, good, good], alone)
+    assert tried == [good, bad, good, away]
+    assert [result for result, _ in found] == [1, None, 1, None, None, None]
+    assert [type(error) for _, error in found[3:]] == [StoreUnavailableError] * 3
 
 
 def test_an_outcome_is_never_missing_unseen() -> None:

@@ -260,6 +260,20 @@ def test_a_database_that_becomes_read_only_is_unavailable_until_it_is_not(
     assert value(store, "shop") == 2
 
 
+def test_a_table_that_is_away_while_a_backup_is_restored_makes_it_unavailable_to_readers(
+    own: PostgresServer,
+) -> None:
+    url = own.new_store()
+    with closing(PostgresStore(url)) as store:
+        store.register(["shop"], NOW)
+        own.sql("ALTER TABLE bw_series RENAME TO bw_away", url)
+        for _ in range(2):  # on the connection that was kept, and on a new one
+            with pytest.raises(StoreUnavailableError, match="bw_series"):
+                store.samples("shop")
+        own.sql("ALTER TABLE bw_away RENAME TO bw_series", url)
+        assert value(store, "shop") == 0
+
+
 def test_a_role_that_may_not_write_is_unavailable_and_told_what_it_may_not(own: PostgresServer) -> None:
     url = own.new_store()
     open_store(url).close()

@@ -228,6 +228,17 @@ class GroupCommit:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
 
 
+def each_alone(
+    works: Sequence[Callable[[Any], Any]], alone: Callable[[Callable[[Any], Any]], Outcome]
+) -> list[Outcome]:
+    """Return the outcome of each work by itself; once the store is away, the others are not tried in vain."""
+    outcomes: list[Outcome] = []
+    for work in works:
+        away = bool(outcomes) and isinstance(outcomes[-1][1], StoreUnavailableError)
+        outcomes.append(outcomes[-1] if away else alone(work))
+    return outcomes
+
+
 class _KeptThread:
     """A thread that does what is put into `calls`, until that is None."""
 

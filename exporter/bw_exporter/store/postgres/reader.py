@@ -38,6 +38,8 @@ class Reader:
                     raise self._unavailable(error) from error
                 except psycopg.OperationalError:
                     self.forget()
+                except psycopg.Error as error:
+                    raise self._unavailable(error) from error
             self._kept = self._connected()
             return self._rows(self._kept, query, parameters, settings)
         except BaseException:

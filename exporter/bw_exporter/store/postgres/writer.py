@@ -11,6 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.store.group_commit import each_alone
 from bw_exporter.store.postgres.connection import (
     Connection,
     UnansweredError,
@@ -106,7 +107,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - handed to the thread whose work it is
             if len(works) == 1:
                 return [(None, error)]
-        return [self._alone(work) for work in works]
+        return each_alone(works, self._alone)
 
     def _alone(self, work: Work) -> Outcome:
         try:

@@ -16,7 +16,7 @@ import orjson
 from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.series import Change
-from bw_exporter.store.group_commit import GroupCommit
+from bw_exporter.store.group_commit import GroupCommit, each_alone
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
 from bw_exporter.store.sqlite.connection import connect, is_busy, prepare, when_free
@@ -199,7 +199,7 @@ class SqliteStore:
         except Exception as error:  # noqa: BLE001 - handed to whose work it is
             if len(works) == 1:
                 return [(None, error)]
-        return [self._alone(work, wait=wait) for work in works]
+        return each_alone(works, partial(self._alone, wait=wait))
 
     def _alone(self, work: Callable[[Any], Any], *, wait: bool) -> Outcome:
         try:
