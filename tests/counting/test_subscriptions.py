@@ -23,6 +23,12 @@ def tell(books: Books, stage: str, about: dict[str, Any], **fields: Any) -> None
     books.send(f"customer.subscription.{stage}", about, **fields)
 
 
+def updated(books: Books, before: str, after: str) -> dict[str, Any]:
+    previous = {"status": before}
+    about = subscribed(books, status=after)
+    return books.event("customer.subscription.updated", about, previous_attributes=previous)
+
+
 def test_a_life_from_trial_to_cancellation_is_told_change_by_change(books: Books) -> None:
     lived = [
         ("created", subscribed(books, status="trialing")),
@@ -91,6 +97,33 @@ def test_within_one_second_deleted_beats_updated_beats_others_beats_created(book
     ):
         tell(books, stage, subscribed(books, status=status))
     assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+
+
+@pytest.mark.parametrize("known", ["trialing", None])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_of_two_updates_of_one_second_the_one_that_replaced_the_other_is_the_newer(
+    books: Books, in_order: bool, known: str | None
+) -> None:
+    if known:
+        tell(books, "created", subscribed(books, status=known))
+    books.now += 60
+    told = [
+        updated(books, "trialing", "past_due"),
+        updated(books, "past_due", "active"),
+    ]
+    books.deliver(*(told if in_order else told[::-1]))
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="active") == 1
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_status_left_and_taken_again_within_one_second_is_the_newer_one(
+    books: Books, in_order: bool
+) -> None:
+    tell(books, "created", subscribed(books))
+    books.now += 60
+    told = [updated(books, "active", "past_due"), updated(books, "past_due", "active")]
+    books.deliver(*(told if in_order else told[::-1]))
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="active") == 1
 
 
 def test_a_subscription_first_seen_by_an_update_counts_but_was_not_created(books: Books) -> None:

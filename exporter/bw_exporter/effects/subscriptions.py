@@ -21,11 +21,13 @@ _BEHIND = ("past_due", "unpaid")
 class Subscription:
     """The newest snapshot of a subscription by event order, and what was counted of it.
 
-    `per_month` is its price in minor units per month as a fraction's text, where it can be told.
+    `per_month` is its price in minor units per month as a fraction's text, where it can be told. `missed` is the
+    status that the snapshot says it replaced, where no snapshot before it had told that status.
     """
 
     order: tuple[int, int] = (-1, 0)
     status: str = ""
+    missed: str = ""
     per_month: str = ""
     cancel_at_period_end: bool = False
     created: bool = False
@@ -41,7 +43,7 @@ def subscription_seen(
     if fact.first and not state.created:
         changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("created",)))
         state = replace(state, created=True)
-    if fact.order < tuple(state.order):
+    if _older(fact, state):
         if fact.first and fact.status == "trialing" and not state.trialed:
             changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("trial_started",)))
             state = replace(state, trialed=True)
@@ -56,6 +58,7 @@ def subscription_seen(
         state,
         order=fact.order,
         status=fact.status,
+        missed="" if fact.was_status in (None, state.status) else fact.was_status,
         per_month=_per_month(fact.items, truncated=fact.items_truncated),
         cancel_at_period_end=fact.cancel_at_period_end,
         canceled=state.canceled or fact.status == "canceled",
@@ -67,6 +70,12 @@ def subscription_seen(
 def forgotten(state: Subscription) -> list[Change]:
     """Return what forgetting a subscription takes from the gauge."""
     return [Add(catalog.SUBSCRIPTIONS, (state.status,), -1)] if state.status else []
+
+
+def _older(fact: SubscriptionSeen, state: Subscription) -> bool:
+    """Whether a snapshot is from before the newest: of two of one second, the one that the newest replaced."""
+    order = tuple(state.order)
+    return fact.order < order or (fact.order == order and fact.status == state.missed)
 
 
 def _status_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:

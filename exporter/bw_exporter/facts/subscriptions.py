@@ -64,6 +64,7 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
     """Read any customer.subscription event."""
     subscription, stage = event.object, event.type.removeprefix("customer.subscription.")
     pending = reading.mapping(subscription, "pending_update")
+    was_status = reading.text(event.previous, "status")
     items = subscription.get("items")
     return (
         SubscriptionSeen(
@@ -74,7 +75,7 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             ended=stage == "deleted",
             status=listed(reading.text(subscription, "status"), SUBSCRIPTION_STATUSES),
             cancel_at_period_end=reading.boolean(subscription, "cancel_at_period_end") or False,
-            was_status=reading.text(event.previous, "status"),
+            was_status=None if was_status is None else listed(was_status, SUBSCRIPTION_STATUSES),
             was_cancel_at_period_end=reading.boolean(event.previous, "cancel_at_period_end"),
             trial_end_at=reading.integer(subscription, "trial_end"),
             test_clock=reading.identifier(subscription, "test_clock") is not None,
