@@ -165,6 +165,11 @@ def test_a_mistake_names_its_path_and_the_way_out(mistakes: Lines, entry: str, p
             "exactly one",
         ),
         (
+            "tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {nobody: {slack: {}}}",
+            "receivers.nobody",
+            "rename",
+        ),
+        (
             "tenants: {a: {webhook_secret: whsec_a}}\nreceivers: {m: {slack: x}}",
             "receivers.m.slack",
             "mapping",

@@ -233,6 +233,17 @@ def test_a_receiver_name_that_the_base_has_too_is_an_error(config: Callable[[str
         merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
 
 
+def test_a_base_whose_nobody_sends_somewhere_is_an_error_and_one_that_sends_nothing_is_ours(
+    config: Callable[[str], Tenants], tmp_path: Path
+):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE.replace("receivers:\n", "receivers:\n  - {name: nobody}\n"))
+    assert merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "x").count("name: nobody") == 1
+    base.write_text(BASE.replace("theirs", "nobody"))
+    with pytest.raises(ConfigError, match=r"receivers\.nobody: .*rename it in the base"):
+        merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+
+
 SILENT = """
 tenants: {a: {webhook_secret: whsec_a, notify: [slack]}, b: {webhook_secret: whsec_b}}
 watchdog: {heartbeat: spare}

@@ -18,6 +18,9 @@ Severity = Literal["critical", "warning", "info"]
 Kind = Literal["slack", "pagerduty", "email", "webhook", "discord", "telegram"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 KINDS: tuple[Kind, ...] = get_args(Kind)
+NOBODY = "nobody"
+"""The receiver of what is meant to reach no one; bw-rules makes it, and no other may have its name."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -70,6 +73,10 @@ def check_receiver(name: str, known: Mapping[str, object], path: Path, problems:
 def _receiver(name: str, entry: object, path: Path, problems: Problems) -> Receiver | None:
     if not _NAME.fullmatch(name):
         problems.add(path, "a receiver's name is letters, digits, `_`, `.` and `-`, at most 63; rename it")
+    if name == NOBODY:
+        problems.add(
+            path, "is the name of the receiver that sends nothing, which every routing has; rename it"
+        )
     if not isinstance(entry, dict):
         problems.add(path, f"must be a mapping with one of {', '.join(KINDS)}")
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.config.receivers import SEVERITIES
+from bw_exporter.config.receivers import NOBODY, SEVERITIES
 from bw_exporter.errors import ConfigError
 from bw_rules import history, watchdog
 from bw_rules.build import JOB
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bw_exporter.tenants import Tenants
     from bw_rules.render.receiver_fields import Version
 
-NOBODY = "nobody"
 _WATCHDOG = (one.name for one in watchdog.alerts(JOB))
 _ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_WATCHDOG, history.NAME])
 OURS = (f'alertname=~"{"|".join(_ALERTS)}"', 'detector=~".+"')

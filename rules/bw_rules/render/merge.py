@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bw_exporter.config.receivers import NOBODY
 from bw_exporter.errors import ConfigError, Problem
 from bw_rules.render import inhibition
-from bw_rules.render.alertmanager import NOBODY, OURS
+from bw_rules.render.alertmanager import OURS
 from bw_rules.render.yaml_text import HEADER, dump
 
 if TYPE_CHECKING:
@@ -38,13 +39,16 @@ def merge(base: str, ours: Routing, source: str) -> str:
     receivers = _list(root, "receivers")
     theirs = [node for node in receivers.value if _name(node) not in replaced]
     names = {_name(node) for node in theirs}
-    clashes = tuple(
+    clashes = [
         Problem(f"receivers.{one['name']}", "the base has a receiver of that name; rename one of the two")
         for one in ours.receivers
         if one["name"] in names and one["name"] != NOBODY
-    )
+    ]
+    if any(_name(node) == NOBODY and _sends(node) for node in theirs):
+        said = "the base's own sends somewhere, and what is to reach no one would go there; rename it in the base"
+        clashes.append(Problem(f"receivers.{NOBODY}", said))
     if clashes:
-        raise ConfigError(base, clashes)
+        raise ConfigError(base, tuple(clashes))
     receivers.value = [*theirs, *(_node(one) for one in ours.receivers if one["name"] not in names)]
     rules = _list(root, "inhibit_rules")
     theirs = [node for node in rules.value if not inhibition.is_ours(_texts(node, "source_matchers"))]
@@ -140,6 +144,11 @@ def _receivers_of(node: yaml.Node) -> set[str]:
 def _name(node: yaml.Node) -> str:
     name = _get(node, "name") if isinstance(node, yaml.MappingNode) else None
     return str(name.value) if name else ""
+
+
+def _sends(receiver: yaml.Node) -> bool:
+    """Whether a receiver has anything but its name."""
+    return isinstance(receiver, yaml.MappingNode) and len(receiver.value) > 1
 
 
 def _node(value: object) -> yaml.Node:
