@@ -61,6 +61,7 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
         ("lables: {a: b}", "tenants.prod.lables", "did you mean labels?"),
         ("mode: live, name: 7", "tenants.prod.name", "quotes"),
         ("labels: {tenant: x}", "tenants.prod.labels", "rename"),
+        ("labels: {shard: x}", "tenants.prod.labels", "rename"),
         ("labels: {a-b: x}", "tenants.prod.labels", "rename"),
         ("labels: {a: '{{ $value }}'}", "tenants.prod.labels", "template"),
         ("labels: {a: 1}", "tenants.prod.labels.a", "quotes"),

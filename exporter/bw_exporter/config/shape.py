@@ -9,9 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 RESERVED_LABELS = frozenset(
-    {"alertname", "currency", "detector", "instance", "job", "severity", "tenant", "threshold_profile"}
+    "alertname currency detector instance job severity shard tenant threshold_profile".split()
 )
-"""Labels that the rules set themselves; a tenant's own labels may not hide them."""
+"""Labels that the rules set themselves, and `shard`, by which silences keep to their shard; none may be hidden."""
 
 MOST_EVENTS = 10**9
 """The largest rate and burst; far beyond what comes, and exact where the limiter reckons in floats."""
@@ -40,7 +40,7 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
             )
         if name in RESERVED_LABELS:
             raise PydanticCustomError(
-                "label", "the rules set the label {name} themselves; rename yours", {"name": name}
+                "label", "the label {name} is set by the rules or by Prometheus; rename yours", {"name": name}
             )
         if "{{" in value:
             raise PydanticCustomError("label", "a label's value may not hold `{{`; it would be a template")
