@@ -58,6 +58,8 @@ class Problems:
         """Note the given ones of pydantic's errors."""
         for one in errors:
             location = one["loc"]
+            if location[-1:] == ("[key]",):  # pydantic's word for the key itself
+                location = location[:-1]
             fields = _keys(model, location[:-1])
             self.add(
                 (*path, *location), _message(one["type"], one["msg"], one.get("ctx", {}), location, fields)

@@ -31,24 +31,31 @@ def _path_token(token: str) -> str:
     return token
 
 
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    for name, value in labels.items():
-        if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
-            raise PydanticCustomError(
-                "label",
-                "a label's name is letters, digits and `_`, not beginning with a digit or `__`; rename it",
-            )
-        if name in RESERVED_LABELS:
-            raise PydanticCustomError(
-                "label", "the label {name} is set by the rules or by Prometheus; rename yours", {"name": name}
-            )
-        if "{{" in value:
-            raise PydanticCustomError("label", "a label's value may not hold `{{`; it would be a template")
-    return labels
+def _label_name(name: str) -> str:
+    if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+        raise PydanticCustomError(
+            "label",
+            "a label's name is letters, digits and `_`, not beginning with a digit or `__`; rename it",
+        )
+    if name in RESERVED_LABELS:
+        raise PydanticCustomError(
+            "label", "the label {name} is set by the rules or by Prometheus; rename yours", {"name": name}
+        )
+    return name
+
+
+def _label_value(value: str) -> str:
+    if "{{" in value:
+        raise PydanticCustomError("label", "a label's value may not hold `{{`; it would be a template")
+    return value
 
 
 def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
+
+
+_LabelName = Annotated[str, AfterValidator(_label_name)]
+_LabelValue = Annotated[str, AfterValidator(_label_value)]
 
 
 class Section(BaseModel):
@@ -88,7 +95,7 @@ class Common(Section):
     notify: Any = Field(
         None, description="Names of receivers; a tenant's list replaces that of the defaults.", examples=[[]]
     )
-    labels: Annotated[dict[str, str], BeforeValidator(_nothing_is_empty), AfterValidator(_labels)] = Field(
+    labels: Annotated[dict[_LabelName, _LabelValue], BeforeValidator(_nothing_is_empty)] = Field(
         {}, description="Static labels on the alerts; a tenant's are added to those of the defaults."
     )
 
