@@ -169,12 +169,13 @@ class _Reader:
         if section is None:
             return Watchdog()
         valid = self._validated(WatchdogSection, section, ("watchdog",))
-        if valid is None or not isinstance(section, dict):
+        if not isinstance(section, dict):
             return Watchdog()
-        if valid.heartbeat is not None:
-            check_receiver(valid.heartbeat, self._receiver_names, ("watchdog", "heartbeat"), self._problems)
-        notify = None if valid.notify is None else self._notify(valid.notify, ("watchdog", "notify"))
-        return Watchdog(notify, valid.heartbeat)
+        heartbeat, names = section.get("heartbeat"), section.get("notify")
+        if isinstance(heartbeat, str):
+            check_receiver(heartbeat, self._receiver_names, ("watchdog", "heartbeat"), self._problems)
+        notify = None if names is None else self._notify(names, ("watchdog", "notify"))
+        return Watchdog(notify, valid.heartbeat if valid else None)
 
     def _tenant(self, key: str, entry: object) -> Tenant | None:
         path = ("tenants", key)

@@ -203,6 +203,33 @@ def test_a_bad_file_says_where_and_what_to_do(mistakes: Lines, text: str, path: 
     assert way_out in line
 
 
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        (
+            tenant("labels: {a-b: x, severity: y, c: 1, d: '{{ e }}', f: g}"),
+            ["tenants.prod.labels." + name for name in ("a-b", "severity", "c", "d")],
+        ),
+        (
+            tenant("notify: [zz], mode: x") + "\nwatchdog: {notify: [zzz], heartbeat: 5, to: x}",
+            ["tenants.prod.notify.0", "tenants.prod.mode",
+             "watchdog.notify.0", "watchdog.heartbeat", "watchdog.to"],
+        ),
+        (
+            tenant("detectors: {revenue_drop: {compare: weekday, baseline: 8d, drop_pct: 0}}"),
+            ["tenants.prod.detectors.revenue_drop", "tenants.prod.detectors.revenue_drop.drop_pct"],
+        ),
+        (
+            tenant("detectors: {revenue_drop: {compare: weekly, baseline: 8d}}")
+            + "\ndefaults: {detectors: {revenue_drop: {compare: weekday}}}",
+            ["tenants.prod.detectors.revenue_drop.compare"],
+        ),
+    ],
+)  # fmt: skip
+def test_no_mistake_hides_another_beside_it(mistakes: Lines, text: str, paths: list[str]):
+    assert [line.partition(": ")[0] for line in mistakes(text)] == paths
+
+
 @pytest.mark.parametrize("bucket", LAG_BUCKETS_SECONDS)
 def test_every_bucket_of_the_histogram_is_a_possible_lag(config: Load, bucket: int):
     tenants = config(tenant(f"detectors: {{webhook_lag: {{max_lag: {bucket}s}}}}"))

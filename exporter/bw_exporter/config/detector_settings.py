@@ -11,6 +11,8 @@ from bw_exporter.config.problems import unknown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic_core import ErrorDetails
+
     from bw_exporter.config.problems import Path, Problems
 
 _MAPPING = "must be a mapping: `key: value` lines below it"
@@ -64,19 +66,30 @@ class DetectorSettings:
 
     def _valid(self, name: str, values: dict[str, Any], path: Path) -> BaseModel | None:
         """Validate `values` over the defaults; what is wrong in the defaults alone is not said again."""
-        inherited = self._given.get(name, {})
+        merged = {**self._given.get(name, {}), **values}
         is_default = path[0] == "defaults"
         try:
-            return self._share(self._models[name].model_validate({**inherited, **values}))
+            return self._share(self._models[name].model_validate(merged))
         except ValidationError as error:
-            mine = [
-                one
-                for one in error.errors(include_url=False)
-                if is_default or (one["loc"][0] in values if one["loc"] else name not in self._unusable)
-            ]
-            if mine:
-                self._problems.add_errors(path, mine, self._models[name])
-            return None
+            found = error.errors(include_url=False)
+        mine = [
+            one
+            for one in (*found, *self._together(name, merged, found))
+            if is_default or (one["loc"][0] in values if one["loc"] else name not in self._unusable)
+        ]
+        if mine:
+            self._problems.add_errors(path, mine, self._models[name])
+        return None
+
+    def _together(self, name: str, merged: dict[str, Any], found: list[ErrorDetails]) -> list[ErrorDetails]:
+        """Return what is wrong between sound keys: pydantic looks at that only where no key is wrong by itself."""
+        wrong = {one["loc"][0] for one in found if one["loc"]}
+        if wrong:
+            try:
+                self._models[name].model_validate({key: merged[key] for key in merged if key not in wrong})
+            except ValidationError as error:
+                return error.errors(include_url=False)
+        return []
 
     def _share(self, thresholds: BaseModel) -> BaseModel:
         shared: BaseModel = self._shared.setdefault(thresholds, thresholds)
