@@ -70,7 +70,7 @@ def test_a_password_on_the_command_line_is_refused_as_every_user_could_read_it(
         with pytest.raises(SystemExit):
             cli.main(words)
         said = capsys.readouterr().err
-        assert "give the URL in BW_STORAGE_URL, or the password in PGPASSWORD or a PGPASSFILE" in said
+        assert "the password in a PGPASSFILE or PGPASSWORD" in said
         assert SECRET not in said
     monkeypatch.setenv("BW_STORAGE_URL", url)
     assert cli.main(["findings"]) == 1

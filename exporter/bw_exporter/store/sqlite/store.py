@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,16 +13,18 @@ from typing import Any, TypeVar
 import orjson
 
 from bw_exporter.catalog import FAMILIES
-from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
+from bw_exporter.errors import StoreUnusableError
 from bw_exporter.series import Change
-from bw_exporter.store.group_commit import GroupCommit, each_alone
+from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import Finding, Outcome, Transaction
-from bw_exporter.store.sqlite.connection import connect, is_busy, prepare, when_free
+from bw_exporter.store.sqlite.connection import prepare
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.store.sqlite.schema import LATEST
+from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
 from bw_exporter.store.sqlite.upkeep import noted_probe, pruned, registered, without
+from bw_exporter.store.sqlite.writer import StoreLockedError, Writer
 
 T = TypeVar("T")
 
@@ -31,18 +32,6 @@ _PATIENCE_SECONDS = 8.0
 """How long a request waits for its commit; Stripe waits for longer than that."""
 
 _REGISTERED_AT_ONCE = 200
-
-_FAULTS_OF_THE_WORK = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.ProgrammingError,
-    sqlite3.InterfaceError,
-)
-"""What SQLite says of a value or a statement; anything else it says of the file."""
-
-
-class _StoreLockedError(StoreUnavailableError):
-    """A stranger holds the database."""
 
 
 class SqliteStore:
@@ -59,24 +48,23 @@ class SqliteStore:
 
         Raises StoreUnusableError with the way out.
         """
-        self._path = path
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             with contextlib.ExitStack() as undone:
                 self._lock = FileLock(f"{path}.lock")
                 undone.callback(self._lock.close)
                 with self._lock.held():
-                    self._payer_key = prepare(path)
-                    self._file = _identity(path)
+                    payer_key = prepare(path)
+                    self._file = StoreFile(path)
                 undone.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusableError(
                 f"cannot open the store {path}: {error}; is the folder there and writable by this user, and"
                 " the file a SQLite database?"
             ) from error
-        self._connection: sqlite3.Connection | None = None
+        self._writer = Writer(self._file, payer_key)
         self._walked: tuple[Any, ...] = BEFORE_ALL
-        self._group = GroupCommit(self._commit, _PATIENCE_SECONDS, self._lock)
+        self._group = GroupCommit(self._writer.commit, _PATIENCE_SECONDS, self._lock)
 
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
         result: T = self._group.run(work, patient=patient)
@@ -84,8 +72,8 @@ class SqliteStore:
 
     def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:
         try:
-            return self._group.try_run(lambda: self._commit(works, wait=False))
-        except _StoreLockedError:
+            return self._group.try_run(lambda: self._writer.commit(works, wait=False))
+        except StoreLockedError:
             return None
 
     def submit(
@@ -94,14 +82,14 @@ class SqliteStore:
         return self._group.submit(work, then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
-        known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
+        known = {row[0] for row in self._file.read("SELECT tenant FROM tenants")}
         new = [tenant for tenant in tenants if tenant not in known]
         for start in range(0, len(new), _REGISTERED_AT_ONCE):
             part = new[start : start + _REGISTERED_AT_ONCE]
-            self.write(lambda _tx, part=part: registered(self._open(), part, now))  # type: ignore[misc]
+            self.write(lambda _tx, part=part: registered(self._writer.connection(), part, now))  # type: ignore[misc]
 
     def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
-        return self._read(
+        return self._file.read(
             "SELECT family, CAST(group_concat(line || value, char(10)) AS BLOB) FROM series"
             " WHERE tenant NOT IN (SELECT tenant FROM tenants"
             " WHERE tenant NOT IN (SELECT value FROM json_each(?))) GROUP BY family",
@@ -111,7 +99,7 @@ class SqliteStore:
     def samples(self, tenant: str) -> dict[str, int]:
         numbers = [str(family.number) for family in FAMILIES if family.stored]
         query = f"SELECT line, value FROM series WHERE family IN ({','.join(numbers)}) AND tenant = ?"  # noqa: S608 - integers of ours
-        return dict(self._read(query, (tenant,)))
+        return dict(self._file.read(query, (tenant,)))
 
     def above_zero(
         self, families: Sequence[int], tenants: Sequence[str] | None = None
@@ -120,12 +108,12 @@ class SqliteStore:
         query = f"SELECT tenant, line, value FROM series WHERE family{listed} AND value > 0"  # noqa: S608 - constants
         if tenants is not None:
             query += f" AND tenant{listed}"
-        return self._read(
+        return self._file.read(
             query, tuple(orjson.dumps(part).decode() for part in (families, tenants) if part is not None)
         )
 
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
-        rows = self._read(
+        rows = self._file.read(
             "SELECT found_at, tenant, kind, details FROM findings"
             " WHERE found_at >= ? AND (? IS NULL OR tenant = ?) ORDER BY found_at DESC, id DESC LIMIT ?",
             (since_at, tenant, tenant, limit),
@@ -133,19 +121,19 @@ class SqliteStore:
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
-        return self.write(lambda tx: pruned(self._open(), _own(tx), now, limit, forgotten))
+        return self.write(lambda tx: pruned(self._writer.connection(), _own(tx), now, limit, forgotten))
 
     def prune_marks(self, now: int, limit: int) -> int:
         columns = "tenant, topic, at, key"
         query = f"SELECT {columns}, keep_until FROM marks WHERE ({columns}) > (?, ?, ?, ?) ORDER BY {columns} LIMIT ?"  # noqa: S608 - constants
-        walked = self._read(query, (*self._walked, limit))
+        walked = self._file.read(query, (*self._walked, limit))
         self._walked = walked[-1][:4] if len(walked) == limit else BEFORE_ALL
         old = [row[:4] for row in walked if row[4] < now]
         return sum(len(self._without(step)) for step in in_steps(old))
 
     def evict(self, most: int, counted: Callable[[int], Sequence[Change]]) -> int:
         gone = 0
-        crowded = self._read(
+        crowded = self._file.read(
             "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
         )
         for tenant, excess in crowded:
@@ -155,26 +143,20 @@ class SqliteStore:
 
     def probe(self, now: int) -> float:
         begun = time.monotonic()
-        self.write(lambda _tx: noted_probe(self._open(), now))
+        self.write(lambda _tx: noted_probe(self._writer.connection(), now))
         return time.monotonic() - begun
 
     def size_bytes(self) -> int:
-        sizes = 0
-        for suffix in ("", "-wal"):
-            with contextlib.suppress(OSError):
-                sizes += os.stat(self._path + suffix).st_size
-        return sizes
+        return self._file.size_bytes()
 
     def close(self) -> None:
         self._group.close()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._writer.close()
         self._lock.close()
 
     def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:
         query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
-        return self._read(query, (tenant, most))
+        return self._file.read(query, (tenant, most))
 
     def _without(
         self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()
@@ -182,110 +164,15 @@ class SqliteStore:
         """Forget marks of one tenant; `counted` says what the loss of so many charges changes."""
 
         def work(tx: Transaction) -> list[MarkRow]:
-            gone = without(self._open(), _own(tx), marks)
+            gone = without(self._writer.connection(), _own(tx), marks)
             if gone:
                 tx.change(gone[0][0], counted(len({key for *_, key in gone})))
             return gone
 
         return self.write(work)
 
-    def _commit(self, works: Sequence[Callable[[Any], Any]], *, wait: bool = True) -> list[Outcome]:
-        """Commit the works together; if one raises, each alone, so that it spoils none but itself. Under the lock."""
-        try:
-            with self._transaction(wait=wait) as tx:
-                return [(work(tx), None) for work in works]
-        except StoreUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - handed to whose work it is
-            if len(works) == 1:
-                return [(None, error)]
-        return each_alone(works, partial(self._alone, wait=wait))
-
-    def _alone(self, work: Callable[[Any], Any], *, wait: bool) -> Outcome:
-        try:
-            with self._transaction(wait=wait) as tx:
-                return work(tx), None
-        except Exception as error:  # noqa: BLE001 - handed to whose work it is
-            return None, error
-
-    @contextlib.contextmanager
-    def _transaction(self, *, wait: bool) -> Iterator[SqliteTransaction]:
-        connection = self._begun(wait=wait)
-        try:
-            tx = SqliteTransaction(connection, self._payer_key)
-            yield tx
-            tx.flush()
-            connection.execute("COMMIT")
-        except BaseException as error:
-            self._abandon()  # which rolls back
-            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_THE_WORK):
-                raise StoreUnavailableError(f"the store {self._path} cannot commit: {error}") from error
-            raise
-
-    def _begun(self, *, wait: bool) -> sqlite3.Connection:
-        """Return the writing connection, in a transaction."""
-
-        def begin() -> sqlite3.Connection:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            return connection
-
-        try:
-            return when_free(begin, wait=wait)
-        except sqlite3.Error as error:
-            text = f"the store {self._path} cannot commit: {error}"
-            if is_busy(error):
-                raise _StoreLockedError(text) from error
-            self._abandon()
-            raise StoreUnavailableError(text) from error
-
-    def _open(self) -> sqlite3.Connection:
-        """The writing connection."""
-        try:
-            self._check_file()
-        except StoreUnavailableError:
-            self._abandon()
-            raise
-        if self._connection is None:
-            self._connection = connect(self._path, wait=False)
-        return self._connection
-
-    def _check_file(self) -> None:
-        """Refuse a file that was replaced or deleted: what is counted must be found where it was counted."""
-        try:
-            found = _identity(self._path)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"the store {self._path} is gone: {error}; put it back, or restart to begin a new one"
-            ) from error
-        if found != self._file:
-            raise StoreUnavailableError(
-                f"the store {self._path} was replaced by another file; restart to use that one"
-            )
-
-    def _abandon(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
-
-    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Read on a connection of its own: readers and the writer never wait for each other in WAL mode."""
-        self._check_file()
-        try:
-            with contextlib.closing(connect(self._path)) as connection:
-                connection.execute("PRAGMA query_only = 1")
-                return connection.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(f"the store {self._path} cannot be read: {error}") from error
-
 
 def _own(tx: Transaction) -> SqliteTransaction:
     """The transaction that this store gave to a work."""
     assert isinstance(tx, SqliteTransaction)
     return tx
-
-
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
