@@ -1,12 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bw_exporter.shop import events
 from bw_exporter.shop.objects import account, subscriptions
+from bw_exporter.store import open_store
 
-from .books import Books
+from .books import Books, tenant
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHANGES, NOW_BY_STATUS = "billing_subscription_changes_total", "billing_subscriptions"
 
@@ -97,6 +105,78 @@ def test_within_one_second_deleted_beats_updated_beats_others_beats_created(book
     ):
         tell(books, stage, subscribed(books, status=status))
     assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+
+
+def lived(books: Books) -> list[dict[str, Any]]:
+    """A life in which each event says what it changed."""
+    trial, active = subscribed(books, status="trialing"), subscribed(books)
+    late, ending = subscribed(books, status="past_due"), subscribed(books, 3000, cancel_at_period_end=True)
+    stages = [trial, active, late, active, subscribed(books, 3000), ending, subscribed(books, 1000), active]
+    told = [books.event("customer.subscription.created", trial)]
+    for before, after in pairwise(stages):
+        books.now += 10
+        previous = events.changed(before, after)
+        told.append(books.event("customer.subscription.updated", after, previous_attributes=previous))
+    books.now += 10
+    gone = {**active, "status": "canceled"}
+    return [*told, books.event("customer.subscription.deleted", gone)]
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_changes_are_counted_once_in_any_order_and_with_any_twins(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    told = lived(books)
+    twins = [
+        {**each, "id": f"{each['id']}_twin"}
+        for each in data.draw(st.lists(st.sampled_from(told), unique_by=id))
+    ]
+    books.deliver(*data.draw(st.permutations(told + twins)))
+    changes = {
+        dict(labels)["change"]: n for (name, labels), n in books.everything().items() if name == CHANGES
+    }
+    assert changes == {
+        "created": 1,
+        "trial_started": 1,
+        "trial_converted": 1,
+        "past_due": 1,
+        "recovered": 1,
+        "upgraded": 2,
+        "cancel_scheduled": 1,
+        "cancel_unscheduled": 1,
+        "downgraded": 1,
+        "canceled": 1,
+    }
+    assert books.value(NOW_BY_STATUS) == books.value(NOW_BY_STATUS, status="canceled") == 1
+    store.close()
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_pause_that_two_types_of_event_tell_is_one(books: Books, in_order: bool) -> None:
+    tell(books, "created", subscribed(books, status="trialing"))
+    books.now += 10
+    told = [
+        updated(books, "trialing", "paused"),
+        books.event("customer.subscription.paused", subscribed(books, status="paused")),
+    ]
+    books.deliver(*(told if in_order else told[::-1]))
+    assert books.value(CHANGES, change="paused") == 1
+
+
+def test_a_subscription_remembered_by_an_older_version_lives_on(books: Books) -> None:
+    kept = b'{"order":[%d,0],"status":"trialing","per_month":"2000 usd","cancel_at_period_end":false'
+    kept += b',"created":true,"canceled":false,"trialed":true}'
+    books.store.write(
+        lambda tx: tx.save("prod", "subscription", "sub_1", kept % books.now, books.now + 10**6)
+    )
+    books.now += 10
+    books.deliver(updated(books, "trialing", "active"))
+    tell(books, "updated", subscribed(books, 3000))
+    for change in ("trial_converted", "upgraded"):
+        assert books.value(CHANGES, change=change) == 1
 
 
 @pytest.mark.parametrize("known", ["trialing", None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from bw_exporter import catalog
@@ -16,13 +16,18 @@ KIND = "subscription"
 
 _BEHIND = ("past_due", "unpaid")
 
+_REMEMBERED = 16
+"""The latest counted changes are remembered, 40 bytes each; a second event that tells one follows within days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """The newest snapshot of a subscription by event order, and what was counted of it.
 
     `per_month` is its price in minor units per month as a fraction's text, where it can be told. `missed` is the
-    status that the snapshot says it replaced, where no snapshot before it had told that status.
+    status that the snapshot says it replaced, where no snapshot before it had told that status. `trialed`: its
+    creation was counted as a trial's. `counted` holds the last changes as (kind, since, until): one of this kind
+    between these seconds is counted.
     """
 
     order: tuple[int, int] = (-1, 0)
@@ -33,36 +38,36 @@ class Subscription:
     created: bool = False
     canceled: bool = False
     trialed: bool = False
+    counted: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def subscription_seen(
     fact: SubscriptionSeen, state: Subscription, _tenant: Tenant
 ) -> tuple[Subscription, list[Change]]:
-    """Follow the newest snapshot; an older one delivered late only tells how the subscription began."""
-    changes: list[Change] = []
-    if fact.first and not state.created:
-        changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("created",)))
-        state = replace(state, created=True)
-    if _older(fact, state):
-        if fact.first and fact.status == "trialing" and not state.trialed:
-            changes.append(Add(catalog.SUBSCRIPTION_CHANGES, ("trial_started",)))
-            state = replace(state, trialed=True)
-        return state, changes
+    """Count what an event tells, late or not; follow the newest snapshot alone.
+
+    A change is a fact of the event that says what it replaced. One that no event tells so is found between the
+    snapshots, and counts once with the event that tells it after all.
+    """
+    late = _older(fact, state)
+    kinds, state = _begun(fact, state)
+    for found, since in ((_told(fact), fact.order[0]), ([] if late else _found(fact, state), state.order[0])):
+        fresh, state = _uncounted(found, since, fact.order[0], state)
+        kinds += fresh
+    kinds, state = _ended(kinds, fact, state)
+    changes: list[Change] = [Add(catalog.SUBSCRIPTION_CHANGES, (kind,)) for kind in kinds]
+    if late:
+        tied = fact.order == tuple(state.order)
+        return replace(state, missed=fact.was_status or "") if tied else state, changes
     if fact.status != state.status:
-        if state.status:
-            changes.append(Add(catalog.SUBSCRIPTIONS, (state.status,), -1))
-        changes.append(Add(catalog.SUBSCRIPTIONS, (fact.status,)))
-    kinds = [*_status_changes(fact, state), *_plan_changes(fact, state), *_cancel_changes(fact, state)]
-    changes += [Add(catalog.SUBSCRIPTION_CHANGES, (kind,)) for kind in kinds]
+        changes += [*forgotten(state), Add(catalog.SUBSCRIPTIONS, (fact.status,))]
     following = replace(
         state,
         order=fact.order,
         status=fact.status,
-        missed="" if fact.was_status in (None, state.status) else fact.was_status,
+        missed=_missed(fact, state),
         per_month=_per_month(fact.items, truncated=fact.items_truncated),
         cancel_at_period_end=fact.cancel_at_period_end,
-        canceled=state.canceled or fact.status == "canceled",
-        trialed=state.trialed or "trial_started" in kinds,
     )
     return following, changes
 
@@ -78,41 +83,99 @@ def _older(fact: SubscriptionSeen, state: Subscription) -> bool:
     return fact.order < order or (fact.order == order and fact.status == state.missed)
 
 
-def _status_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
-    before, now = state.status or fact.was_status or "", fact.status
+def _missed(fact: SubscriptionSeen, state: Subscription) -> str:
+    if fact.order == tuple(state.order) and fact.status == state.status:
+        return state.missed  # a twin, or another change of that second
+    return "" if fact.was_status in (None, state.status) else fact.was_status
+
+
+def _begun(fact: SubscriptionSeen, state: Subscription) -> tuple[list[str], Subscription]:
+    created = fact.first and not state.created
+    trialed = fact.first and fact.status == "trialing" and not state.trialed
+    kinds = [*(["created"] if created else []), *(["trial_started"] if trialed else [])]
+    return kinds, replace(state, created=state.created or created, trialed=state.trialed or trialed)
+
+
+def _told(fact: SubscriptionSeen) -> list[str]:
+    """Return the changes that the event says it is of."""
+    kinds = _status_changes(fact.was_status or fact.status, fact.status)
+    if fact.was_items and not fact.items_truncated:
+        kinds += _plan_changes(_per_month(fact.was_items, truncated=False), fact)
+    if fact.was_cancel_at_period_end is not None:
+        kinds += _cancel_changes(fact.was_cancel_at_period_end, fact)
+    return kinds
+
+
+def _found(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+    """Return the changes since the snapshot before, as far as the event does not say itself what changed."""
+    if not state.status or fact.first:
+        return []
+    prices_told = fact.was_items is None or _per_month(fact.was_items, truncated=False)
+    kinds = [] if fact.tells and prices_told else _plan_changes(state.per_month, fact)
+    if not fact.tells:
+        kinds += _status_changes(state.status, fact.status)
+        kinds += _cancel_changes(state.cancel_at_period_end, fact)
+    return kinds
+
+
+def _uncounted(
+    kinds: list[str], since: int, until: int, state: Subscription
+) -> tuple[list[str], Subscription]:
+    """Return those of these changes that are not counted, which happened between these seconds, and remember them."""
+    fresh, counted = [], [(kind, first, last) for kind, first, last in state.counted]
+    for kind in kinds:
+        known = [each for each in counted if each[0] == kind and each[1] <= until <= each[2]]
+        if known:
+            # What was found between two snapshots has its second now; another one of its kind is another change.
+            counted.remove(known[0])
+        else:
+            fresh.append(kind)
+        counted.append((kind, since, until))
+    counted.sort(key=lambda each: each[2])
+    return fresh, replace(state, counted=counted[-_REMEMBERED:])
+
+
+def _ended(kinds: list[str], fact: SubscriptionSeen, state: Subscription) -> tuple[list[str], Subscription]:
+    """A subscription is canceled once, whatever tells it: an update, or its deletion."""
+    canceled = "canceled" in kinds or (fact.ended and fact.status == "canceled")
+    others = [kind for kind in kinds if kind != "canceled"]
+    kinds = [*others, "canceled"] if canceled and not state.canceled else others
+    return kinds, replace(state, canceled=state.canceled or canceled)
+
+
+def _status_changes(before: str, now: str) -> list[str]:
     kinds = []
-    if now == "canceled" and not state.canceled and (fact.ended or before not in ("canceled", "")):
+    if now == "canceled" and before != "canceled":
         kinds.append("canceled")
-    if now == "trialing" and (fact.first or before not in ("trialing", "")):
+    if now == "trialing" and before != "trialing":
         kinds.append("trial_started")
     if before == "trialing" and now == "active":
         kinds.append("trial_converted")
-    if now == "paused" and before not in ("paused", ""):
+    if now == "paused" and before != "paused":
         kinds.append("paused")
     if before == "paused" and now in ("active", "trialing"):
         kinds.append("resumed")
-    if now == "past_due" and before not in (*_BEHIND, ""):
+    if now == "past_due" and before not in _BEHIND:
         kinds.append("past_due")
     if before in _BEHIND and now == "active":
         kinds.append("recovered")
     return kinds
 
 
-def _plan_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+def _plan_changes(before: str, fact: SubscriptionSeen) -> list[str]:
     """Compare prices of one subscription over time; a plan that cannot be priced is no change."""
     now = _per_month(fact.items, truncated=fact.items_truncated)
-    if not state.per_month or not now or fact.status in ENDED_STATUSES:
+    if not before or not now or fact.status in ENDED_STATUSES:
         return []
-    old, _, old_currency = state.per_month.partition(" ")
+    old, _, old_currency = before.partition(" ")
     new, _, new_currency = now.partition(" ")
     if old_currency != new_currency or Fraction(old) == Fraction(new):
         return []
     return ["upgraded" if Fraction(new) > Fraction(old) else "downgraded"]
 
 
-def _cancel_changes(fact: SubscriptionSeen, state: Subscription) -> list[str]:
-    before = state.cancel_at_period_end if state.status else fact.was_cancel_at_period_end
-    if before is None or before == fact.cancel_at_period_end or fact.status in ENDED_STATUSES:
+def _cancel_changes(before: bool, fact: SubscriptionSeen) -> list[str]:  # noqa: FBT001 - what it was
+    if before == fact.cancel_at_period_end or fact.status in ENDED_STATUSES:
         return []
     return ["cancel_scheduled" if fact.cancel_at_period_end else "cancel_unscheduled"]
 

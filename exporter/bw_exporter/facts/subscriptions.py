@@ -40,8 +40,9 @@ class SubscriptionSeen:
     """A subscription's snapshot.
 
     `order` sorts the snapshots of one subscription: by event.created, then within one second deleted after
-    updated after others after created (Stripe promises no order, and seconds tie). `was` holds the values
-    that the event says the change replaced.
+    updated after others after created (Stripe promises no order, and seconds tie). `was_…` are the values
+    that the event says it replaced, None where it says nothing of them; `tells` whether it says of anything
+    that it was replaced: then whatever it leaves out stayed.
     """
 
     subscription: str
@@ -51,8 +52,10 @@ class SubscriptionSeen:
     ended: bool
     status: str
     cancel_at_period_end: bool
+    tells: bool
     was_status: str | None
     was_cancel_at_period_end: bool | None
+    was_items: tuple[Item, ...] | None
     trial_end_at: int | None
     test_clock: bool
     items: tuple[Item, ...]
@@ -75,8 +78,10 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             ended=stage == "deleted",
             status=listed(reading.text(subscription, "status"), SUBSCRIPTION_STATUSES),
             cancel_at_period_end=reading.boolean(subscription, "cancel_at_period_end") or False,
+            tells=bool(event.previous),
             was_status=None if was_status is None else listed(was_status, SUBSCRIPTION_STATUSES),
             was_cancel_at_period_end=reading.boolean(event.previous, "cancel_at_period_end"),
+            was_items=_was_items(event.previous),
             trial_end_at=reading.integer(subscription, "trial_end"),
             test_clock=reading.identifier(subscription, "test_clock") is not None,
             items=tuple(_item(item) for item in reading.listing(subscription, "items")),
@@ -84,6 +89,13 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             items_truncated=isinstance(items, dict) and reading.boolean(items, "has_more") is True,
         ),
     )
+
+
+def _was_items(previous: Json) -> tuple[Item, ...] | None:
+    """The items before a change of plan or quantity; empty where only the older names of the two tell of it."""
+    if not any(previous.get(name) is not None for name in ("items", "plan", "quantity")):
+        return None
+    return tuple(_item(item) for item in reading.listing(previous, "items"))
 
 
 def _item(item: Json) -> Item:
