@@ -74,6 +74,17 @@ def test_an_inquiry_that_becomes_a_dispute_counts_as_one_in_either_order(books: 
         assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (number,) * 3
 
 
+def test_an_inquiry_created_anew_as_a_dispute_is_one_of_each_in_either_order(books: Books) -> None:
+    for number, in_order in enumerate((True, False), start=1):
+        inquiry = dispute(books, status="warning_needs_response")
+        told = [
+            books.event("charge.dispute.created", inquiry),
+            books.event("charge.dispute.created", {**inquiry, "status": "needs_response"}),
+        ]
+        books.deliver(*(told if in_order else reversed(told)))
+        assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (number,) * 3
+
+
 def test_a_dispute_from_before_the_monitor_is_closed_but_never_opened(books: Books) -> None:
     old = dispute(books, status="under_review")
     books.send("charge.dispute.updated", old)

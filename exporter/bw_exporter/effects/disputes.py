@@ -49,7 +49,9 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
 def _created(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
     if fact.standing == "inquiry":
         return replace(state, inquiry=True), [] if state.inquiry else [Add(catalog.INQUIRIES)]
-    return (state, []) if state.counted or state.inquiry else _open(fact, state)
+    # A chargeback that follows an inquiry may be created anew under the inquiry's id.
+    known = state.counted or (state.inquiry and fact.standing == "unsaid")
+    return (state, []) if known else _open(fact, state)
 
 
 def _open(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
