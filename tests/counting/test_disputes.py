@@ -137,6 +137,20 @@ def test_a_dispute_born_with_its_outcome_is_never_open(books: Books) -> None:
     assert (books.value(OPENED), books.value(OPEN)) == (1, 0)
 
 
+def test_an_inquiry_that_was_prevented_from_becoming_a_dispute_is_none(books: Books) -> None:
+    for in_order in (True, False):
+        inquiry = dispute(books, status="warning_needs_response")
+        prevented, before = {**inquiry, "status": "prevented"}, {"status": "warning_needs_response"}
+        told = [
+            books.event("charge.dispute.created", inquiry),
+            books.event("charge.dispute.updated", prevented, previous_attributes=before),
+            books.event("charge.dispute.closed", prevented),
+        ]
+        books.deliver(*(told if in_order else reversed(told)))
+    assert (books.value(INQUIRIES), books.value(OPENED), books.value(OPEN)) == (2, 0, 0)
+    assert books.value(CLOSED, outcome="prevented") == 2
+
+
 def test_each_event_of_funds_counts_its_own_direction(books: Books) -> None:
     old = disputes.withdrawn(books.ids, dispute(books), created_at=books.now)
     won = disputes.reinstated(books.ids, {**old, "status": "won"}, created_at=books.now)

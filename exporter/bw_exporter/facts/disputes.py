@@ -24,8 +24,8 @@ _FINAL = ("won", "lost", "prevented", "warning_closed")
 class DisputeSeen:
     """A dispute's snapshot.
 
-    `standing` is what its status calls it at this moment, and `was_inquiry` what the event says it was
-    before. `withdrawn` or `reinstated` holds (currency, minor units) of all its balance transactions in the
+    `standing` is what its status calls it at this moment (`prevented` calls it neither: an inquiry may end so,
+    before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `withdrawn` or `reinstated` holds (currency, minor units) of all its balance transactions in the
     direction that the event tells of, fees included; they are cumulative, so later snapshots contain earlier
     ones.
     """
@@ -80,16 +80,16 @@ def _seen(event: Event, stage: Stage) -> DisputeSeen:
     return DisputeSeen(
         dispute=reading.own_id(event.object),
         stage=stage,
-        standing="unsaid" if status is None else "inquiry" if _inquiry(status) else "dispute",
-        was_inquiry=before is not None and _inquiry(before),
+        standing="unsaid" if status in (None, "prevented") else "inquiry" if _inquiry(status) else "dispute",
+        was_inquiry=_inquiry(before),
         final=status in _FINAL,
         reason=listed(reading.text(event.object, "reason"), DISPUTE_REASONS, null=NONE),
         outcome=listed(status, DISPUTE_OUTCOMES),
     )
 
 
-def _inquiry(status: str) -> bool:
-    return status.startswith(INQUIRY_PREFIX)
+def _inquiry(status: str | None) -> bool:
+    return status is not None and status.startswith(INQUIRY_PREFIX)
 
 
 def _moved(dispute: Json, sign: Literal["negative", "positive"]) -> tuple[tuple[str, int], ...]:
