@@ -62,7 +62,7 @@ class Watchdog:
 class Tenants:
     """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal.
 
-    `default_detectors` and `default_labels` are what a tenant has that overrides nothing.
+    `default_detectors`, `default_labels` and `default_notify` are what a tenant has that overrides nothing.
     """
 
     all: tuple[Tenant, ...]
@@ -71,6 +71,7 @@ class Tenants:
     watchdog: Watchdog = Watchdog()
     default_detectors: Mapping[str, Any] = field(default_factory=dict)
     default_labels: Mapping[str, str] = field(default_factory=dict)
+    default_notify: tuple[str, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, Tenant]:
@@ -117,6 +118,7 @@ def load(
         watchdog,
         reader.settings.defaults,
         reader.labels,
+        reader.default_notify,
     )
 
 
@@ -140,7 +142,7 @@ class _Reader:
         self._defaults = self._validated(Defaults, {} if raw is None else raw, ("defaults",)) or Defaults()
         defaults = raw if isinstance(raw, dict) else {}
         self.labels = self._defaults.labels
-        self._default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
+        self.default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
         self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems)
         self._default_limit = self._rate_limit(self._defaults, RateLimit(), ("defaults",))
 
@@ -192,7 +194,7 @@ class _Reader:
         secrets = self._secrets.secrets(entry, path, self._problems)
         detectors = self.settings.merged(entry.get("detectors"), path)
         own = entry.get("notify")
-        notify = self._default_notify if own is None else self._notify(own, (*path, "notify"))
+        notify = self.default_notify if own is None else self._notify(own, (*path, "notify"))
         if valid is None:
             return None
         defaults = self._defaults

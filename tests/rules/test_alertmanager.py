@@ -112,6 +112,59 @@ def test_a_tenant_that_is_not_in_the_file_yet_reaches_the_operators(
     assert route(amtool, file, tenant="new", severity="critical", detector="fraud_spike") == ["ops"]
 
 
+DEFAULTED = """
+defaults: {notify: [slack, pager]}
+tenants:
+  prod: {webhook_secret: whsec_a}
+  acme: {webhook_secret: whsec_a, notify: [hook]}
+  mute: {webhook_secret: whsec_a, notify: []}
+receivers:
+  slack: {slack: {api_url_file: /run/secrets/slack}, min_severity: warning}
+  pager: {pagerduty: {routing_key_file: /run/secrets/pd}, min_severity: critical}
+  hook: {webhook: {url: "http://127.0.0.1:9/x"}}
+"""
+DEFAULTED_OPS = DEFAULTED + """  ops: {webhook: {url: "http://127.0.0.1:9/ops"}}\n"""
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize(("text", "unnamed"), [(DEFAULTED, "nobody"), (DEFAULTED_OPS, "ops")])
+def test_a_tenant_that_is_added_later_is_heard_by_the_receivers_of_the_defaults(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path, text: str, unnamed: str, merged: bool
+):
+    tenants = config(text)
+    file = written(tenants, tmp_path)
+    if merged:
+        (tmp_path / "base.yml").write_text(BASE)
+        file.write_text(merge.merge(str(tmp_path / "base.yml"), alertmanager.routing(tenants, (0, 25)), "x"))
+    for tenant in ("prod", "later"):
+        assert route(amtool, file, tenant=tenant, severity="critical", **FRAUD) == ["pager", "slack"]
+        assert route(amtool, file, tenant=tenant, severity="warning", **FRAUD) == ["slack"]
+        assert route(amtool, file, tenant=tenant, severity="info", **FRAUD) == ["nobody"]
+    assert route(amtool, file, tenant="acme", severity="critical", **FRAUD) == ["hook"]
+    assert route(amtool, file, tenant="mute", severity="critical", **FRAUD) == [unnamed]
+
+
+def test_receivers_of_the_defaults_are_kept_though_every_tenant_names_its_own(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    tenants = config(DEFAULTED.replace("  prod: {webhook_secret: whsec_a}\n", ""))
+    file = written(tenants, tmp_path)
+    assert route(amtool, file, tenant="later", severity="critical", **FRAUD) == ["pager", "slack"]
+    assert route(amtool, file, tenant="mute", severity="critical", **FRAUD) == ["nobody"]
+    (remark,) = alertmanager.routing(tenants, (0, 25)).remarks
+    assert remark == "alerts of mute reach nobody; set watchdog.notify to hear of them"
+
+
+def test_a_later_tenants_drop_is_kept_quiet_beside_silence_as_the_defaults_receivers_hear_of_it(
+    config: Callable[[str], Tenants],
+):
+    first = alertmanager.routing(config(DEFAULTED), (0, 25)).inhibit_rules[0]
+    assert 'tenant=~"acme|mute"' in first["target_matchers"]
+    quieter = DEFAULTED.replace(", min_severity: critical", "")
+    first = alertmanager.routing(config(quieter), (0, 25)).inhibit_rules[0]
+    assert not [one for one in first["target_matchers"] if one.startswith("tenant")]
+
+
 def test_a_client_hears_of_no_other_tenant(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
     tenants = config(
         "tenants: {a: {webhook_secret: whsec_a, notify: [x]}, b: {webhook_secret: whsec_a}}\n"

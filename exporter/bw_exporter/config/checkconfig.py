@@ -33,7 +33,8 @@ def report(
 def warnings(tenants: Tenants) -> list[str]:
     """Return what is allowed and yet probably not meant."""
     lines = []
-    used = {name for tenant in tenants.all for name in tenant.notify} | set(tenants.watchdog.notify or ())
+    used = {name for tenant in tenants.all for name in tenant.notify}
+    used |= {*tenants.default_notify, *(tenants.watchdog.notify or ())}
     silent = [tenant for tenant in tenants.all if not tenant.notify]
     if tenants.receivers and silent:
         lines.append(f"{_named(silent)}: names no receiver under notify; only the watchdog's hear of it")

@@ -52,7 +52,7 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
     if refused:
         raise ConfigError(tenants.source, tuple(refused))
     watchers, others = _watchers(tenants)
-    routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants)]
+    routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants, others)]
     routes += [_to(tenants.receivers[name]) for name in others]
     remarks = _unheard(tenants, others)
     if version > receiver_fields.NEWEST:
@@ -64,6 +64,7 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
     used = {
         *watchers,
         *others,
+        *tenants.default_notify,
         tenants.watchdog.heartbeat,
         *(name for each in tenants.all for name in each.notify),
     }
@@ -98,14 +99,14 @@ def _watchers(tenants: Tenants) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return who hears of the watchdog itself, and of tenants that name no receiver.
 
     Where the file does not say, those receivers that no tenant names; a client's receiver hears of other
-    tenants only where the file says so.
+    tenants only where the file says so. A tenant that takes the defaults' receivers back is not sent to them.
     """
     if tenants.watchdog.notify is not None:
         return tenants.watchdog.notify, tenants.watchdog.notify
     named = {name for tenant in tenants.all for name in tenant.notify} | {tenants.watchdog.heartbeat}
     free = tuple(name for name in tenants.receivers if name not in named)
     everyone = tuple(name for name in tenants.receivers if name != tenants.watchdog.heartbeat)
-    return free or everyone, free
+    return free or everyone, tuple(name for name in free if name not in tenants.default_notify)
 
 
 def _unheard(tenants: Tenants, others: Iterable[str]) -> list[str]:
@@ -113,6 +114,9 @@ def _unheard(tenants: Tenants, others: Iterable[str]) -> list[str]:
     if tuple(others):
         return []
     silent = [tenant.id for tenant in tenants.all if not tenant.notify]
+    if tenants.default_notify:
+        said = f"alerts of {some(silent)} reach nobody; set watchdog.notify to hear of them"
+        return [said] if silent else []
     who = f"alerts of {some(silent)} and of tenants" if silent else "alerts of tenants"
     return [
         f"{who} that are added later reach nobody until rendered again; set watchdog.notify to hear of them"
@@ -138,20 +142,34 @@ def _watchdog(tenants: Tenants, watchers: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _tenants(tenants: Tenants) -> list[dict[str, Any]]:
-    """Tenants with the same receivers share a route."""
+def _tenants(tenants: Tenants, others: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Tenants with the same receivers share a route; those of the defaults are told of whoever has none of his own.
+
+    So a tenant that was added since is heard, and one that takes the defaults' receivers back has a route first.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
     for tenant in tenants.all:
-        if tenant.notify:
+        if tenant.notify != tenants.default_notify:
             groups.setdefault(tenant.notify, []).append(tenant.id)
-    return [
-        {
-            "matchers": [f'tenant="{ids[0]}"' if len(ids) == 1 else f'tenant=~"{"|".join(ids)}"'],
-            "receiver": NOBODY,
-            "routes": [_to(tenants.receivers[name]) for name in notify],
-        }
+    routes = [
+        _shared(
+            [f'tenant="{ids[0]}"' if len(ids) == 1 else f'tenant=~"{"|".join(ids)}"'],
+            notify or others,
+            tenants,
+        )
         for notify, ids in groups.items()
     ]
+    if tenants.default_notify:
+        routes.append(_shared([*OURS], tenants.default_notify, tenants))
+    return routes
+
+
+def _shared(matchers: list[str], names: Iterable[str], tenants: Tenants) -> dict[str, Any]:
+    return {
+        "matchers": matchers,
+        "receiver": NOBODY,
+        "routes": [_to(tenants.receivers[name]) for name in names],
+    }
 
 
 def _to(receiver: Receiver) -> dict[str, Any]:

@@ -51,13 +51,14 @@ def is_ours(source_matchers: list[str]) -> bool:
 def _told_of_silence(tenants: Tenants, others: tuple[str, ...]) -> list[str] | None:
     """Return matchers of the tenants all of whose receivers of a drop are told of silence too; None for none.
 
-    A tenant that is not in the file yet has the defaults, and is heard by `others`.
+    A tenant that is not in the file yet has the defaults; where they name no receivers, it is heard by `others`.
     """
     told: dict[bool, list[str]] = {True: [], False: []}
     for tenant in tenants.all:
         heard = [tenants.receivers[name] for name in tenant.notify or others]
         told[_all_told(heard, tenant.detectors)].append(tenant.id)
-    if _all_told([tenants.receivers[name] for name in others], tenants.default_detectors):
+    later = [tenants.receivers[name] for name in tenants.default_notify or others]
+    if _all_told(later, tenants.default_detectors):
         return [f'tenant!~"{"|".join(told[False])}"'] if told[False] else []
     return [f'tenant=~"{"|".join(told[True])}"'] if told[True] else None
 
