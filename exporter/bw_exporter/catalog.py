@@ -136,7 +136,10 @@ INQUIRIES = Family(
     12, "billing_inquiries_total", "counter", "Inquiries (disputes in a warning status) opened, each once."
 )
 DISPUTES_OPEN = Family(
-    13, "billing_disputes_open", "gauge", "Disputes counted and not closed yet, inquiries not included."
+    13,
+    "billing_disputes_open",
+    "gauge",
+    "Disputes counted and not closed yet, inquiries not included; one is let go 120 days after its last change.",
 )
 DISPUTE_FUNDS = Family(
     14,

@@ -55,6 +55,18 @@ def test_a_dispute_stays_open_until_it_is_closed(books: Books) -> None:
     assert (books.value(OPEN), books.value(CLOSED, outcome="lost")) == (0, 1)
 
 
+def test_an_open_dispute_that_is_forgotten_leaves_the_gauge_once(books: Books) -> None:
+    opened = dispute(books)
+    books.send("charge.dispute.created", opened)
+    books.pass_time(119 * 86400)
+    assert books.value(OPEN) == 1
+    books.pass_time(2 * 86400)
+    assert books.value(OPEN) == 0
+    books.send("charge.dispute.updated", {**opened, "status": "under_review"})
+    books.send("charge.dispute.closed", {**opened, "status": "lost"})
+    assert (books.value(OPENED), books.value(OPEN), books.value(CLOSED)) == (1, 0, 1)
+
+
 def test_an_inquiry_is_no_dispute(books: Books) -> None:
     inquiry = dispute(books, status="warning_needs_response")
     books.send("charge.dispute.created", inquiry)

@@ -17,7 +17,9 @@ EFFECTS: dict[type, tuple[Effect, ...]] = {
 
 
 def forgotten(kind: str, raw: bytes) -> list[Change]:
-    """Return what forgetting a remembered state takes back: an ended subscription leaves its gauge."""
-    if kind != subscriptions.KIND:
-        return []
-    return subscriptions.forgotten(decoded(subscriptions.Subscription, raw))
+    """Return what forgetting a remembered state takes back: an object that is forgotten leaves its gauge."""
+    if kind == subscriptions.KIND:
+        return subscriptions.forgotten(decoded(subscriptions.Subscription, raw))
+    if kind == disputes.KIND:
+        return disputes.forgotten(decoded(disputes.Dispute, raw))
+    return []

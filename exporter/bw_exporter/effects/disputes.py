@@ -10,6 +10,8 @@ from bw_exporter.facts.disputes import DisputeSeen
 from bw_exporter.series import Add, Change
 from bw_exporter.tenants import Tenant
 
+KIND = "dispute"
+
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
@@ -44,6 +46,11 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
         changes += closed
     state, moved = _funds(fact, state)
     return state, changes + moved
+
+
+def forgotten(state: Dispute) -> list[Change]:
+    """Return what forgetting a dispute takes from the gauge: its closing could not be told from another's."""
+    return [Add(catalog.DISPUTES_OPEN, (), -1)] if state.open else []
 
 
 def _created(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
@@ -82,6 +89,6 @@ def _funds(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
 
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {
-    DisputeSeen: (Effect("dispute", lambda fact: fact.dispute, Dispute, dispute_seen),)
+    DisputeSeen: (Effect(KIND, lambda fact: fact.dispute, Dispute, dispute_seen),)
 }
 """How each type of fact in this room counts."""

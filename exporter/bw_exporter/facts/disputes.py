@@ -25,9 +25,9 @@ class DisputeSeen:
     """A dispute's snapshot.
 
     `standing` is what its status calls it at this moment (`prevented` calls it neither: an inquiry may end so,
-    before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `withdrawn` or `reinstated` holds (currency, minor units) of all its balance transactions in the
-    direction that the event tells of, fees included; they are cumulative, so later snapshots contain earlier
-    ones.
+    before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `withdrawn` or
+    `reinstated` holds (currency, minor units) of all its balance transactions in the direction that the event
+    tells of, fees included; they are cumulative, so later snapshots contain earlier ones.
     """
 
     dispute: str
