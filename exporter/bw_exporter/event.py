@@ -74,8 +74,9 @@ def _decoded(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     except orjson.JSONDecodeError:
         pass
     # The standard library reads what orjson refuses and JSON allows: lone surrogates, integers of any size.
+    # Decoded here: it would guess UTF-16, and let surrogates pass that are no UTF-8.
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise NotAnEventError("the body is no JSON") from None
 

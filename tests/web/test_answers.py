@@ -115,9 +115,50 @@ def test_a_signed_time_far_from_now_is_expired_and_no_more(listener: Listener, a
     assert listener.requests("expired_signature") == 1
 
 
-def test_a_body_that_is_no_utf_8_is_a_bad_signature(listener: Listener) -> None:
-    assert listener.deliver(b'{"id": "evt_\xff"}') == 400
-    assert listener.requests("bad_signature") == 1
+BYTES = b'{"id": "evt_1", "type": "\xff"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(BYTES, id="a byte"),
+        pytest.param(b"\xff\xfe" + '{"id": "evt_1", "type": "x"}'.encode("utf-16-le"), id="UTF-16"),
+        pytest.param(b'{"id": "evt_\xed\xa0\x80", "type": "x"}', id="a surrogate"),
+    ],
+)
+def test_a_signed_body_that_is_no_utf_8_is_malformed(listener: Listener, body: bytes) -> None:
+    assert listener.deliver(body) == 400
+    assert listener.requests("malformed") == listener.value(catalog.EVENTS_IGNORED, "malformed") == 1
+    assert listener.requests("bad_signature") == 0
+    assert listener.value(catalog.LAST_EVENT) == NOW
+
+
+@pytest.mark.parametrize(
+    ("header", "result"),
+    [
+        pytest.param(sign(BYTES, OTHER_SECRET, NOW), "bad_signature", id="another's secret"),
+        pytest.param(sign(BYTES, SECRET, NOW - 301), "expired_signature", id="too old"),
+        pytest.param(sign(BYTES, SECRET, NOW + 301), "expired_signature", id="too new"),
+        pytest.param(sign(BYTES, SECRET, NOW).replace("v1", "v0"), "bad_signature", id="v0 alone"),
+        pytest.param(sign(BYTES, SECRET, NOW) + "é", "bad_signature", id="not ASCII"),
+        pytest.param(f"t={NOW}", "bad_signature", id="no signature"),
+        pytest.param(sign(BYTES, SECRET, NOW).split(",")[1], "bad_signature", id="no time"),
+        pytest.param(f"t={'9' * 5000},v1={'0' * 64}", "bad_signature", id="a time too long to read"),
+        pytest.param(None, "bad_signature", id="no header"),
+    ],
+)
+def test_a_body_that_is_no_utf_8_needs_a_good_signature_to_be_malformed(
+    listener: Listener, header: str | None, result: str
+) -> None:
+    assert listener.post(BYTES, header).status_code == 400
+    assert listener.requests(result) == 1
+    assert listener.requests("malformed") == listener.value(catalog.LAST_EVENT) == 0
+
+
+def test_a_secret_being_rolled_signs_bytes_too() -> None:
+    with listening(tenant(secrets=(OTHER_SECRET, SECRET))) as listener:
+        assert listener.deliver(BYTES) == 400
+        assert listener.requests("malformed") == 1
 
 
 def test_an_unknown_tenant_is_404_and_counted_without_its_name(listener: Listener) -> None:
