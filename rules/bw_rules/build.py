@@ -42,6 +42,7 @@ def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> 
         group
         for name, detector in DETECTORS.items()
         for group in _groups(name, detector, tenants, settings, at_most)
+        if group.rules  # a detector that is off for all has none, and Mimir refuses a group without
     ]
     return (*found, *_split(watchdog_group(settings, history.reaches(tenants)), at_most))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_rules import build, trial_run
+from bw_rules.detectors import DETECTORS
 from bw_rules.promtool import cast, trials
 from bw_rules.render import mimir, prometheus
 from bw_rules.rule import Alert
@@ -41,6 +42,15 @@ def test_no_group_is_larger_than_mimir_allows_and_no_alert_is_lost(tenants: Tena
     alerts = [rule for group in whole for rule in group.rules if isinstance(rule, Alert)]
     assert [rule for group in split(tenants) for rule in group.rules if isinstance(rule, Alert)] == alerts
     assert len({group.name for group in split(tenants)}) == len(split(tenants))
+
+
+def test_a_detector_that_is_off_for_all_leaves_no_empty_group(config: Callable[[str], Tenants]):
+    off = "defaults: {detectors: {webhook_lag: {enabled: false}, fraud_spike: {enabled: false}}}\n"
+    on = "tenants: {a: {webhook_secret: whsec_a, detectors: {fraud_spike: {enabled: true}}}}"
+    groups = split(config(off + on))
+    assert all(group.rules for group in groups)
+    detectors = {build.detector_of(group.name) for group in groups}
+    assert detectors == {*DETECTORS, "watchdog"} - {"webhook_lag"}
 
 
 def test_an_alert_reads_no_counter_that_another_group_records(tenants: Tenants):
