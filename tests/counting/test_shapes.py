@@ -85,6 +85,65 @@ def test_a_field_of_another_type_makes_an_event_malformed_and_nothing_else(
     assert books.value("billing_revenue_minor_units_total") == 0
 
 
+AMOUNTS = {
+    "charge.succeeded": ("amount", "amount_captured", "amount_refunded"),
+    "charge.captured": ("amount", "amount_captured", "amount_refunded"),
+    "charge.pending": ("amount",),
+    "charge.failed": ("amount",),
+    "charge.expired": ("amount",),
+    "charge.updated": ("amount",),
+    "charge.refunded": ("amount", "amount_refunded"),
+    "charge.dispute.created": ("amount",),
+    "charge.dispute.closed": ("amount",),
+    "refund.created": ("amount",),
+    "refund.failed": ("amount",),
+    "charge.refund.updated": ("amount",),
+    "payment_intent.succeeded": ("amount", "amount_received"),
+    "payment_intent.payment_failed": ("amount",),
+    "invoice.finalized": ("total", "amount_due"),
+    "invoice.paid": ("amount_paid",),
+    "invoice.payment_failed": ("amount_remaining",),
+    "invoice_payment.paid": ("amount_paid",),
+    "payout.paid": ("amount",),
+    "checkout.session.completed": ("amount_total",),
+}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, one) for kind, named in AMOUNTS.items() for one in named])
+def test_an_amount_that_is_no_integer_makes_any_event_malformed_and_nothing_else(
+    books: Books, kind: str, field: str
+) -> None:
+    about = {"id": "x_1", "invoice": "in_1", "payment": {"charge": "ch_1"}}
+    for wrong in ("2000", 20.5, True, []):
+        books.send(kind, {**about, field: wrong})
+    assert books.value(IGNORED) == books.value(IGNORED, reason="malformed") == 4
+    moved = {name for name, _ in books.everything() if not name.startswith("billing_webhook_lag_")}
+    assert moved == {
+        IGNORED,
+        "billing_last_event_timestamp_seconds",
+        "billing_tenant_created_timestamp_seconds",
+        "billingwatch_store_commits_total",
+        "billingwatch_webhook_requests_total",
+    }
+    for right in (None, 2000, 0):
+        books.send(kind, {**about, field: right})
+    books.send(kind, about)
+    assert books.value("billing_events_total", type=kind) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("payout.paid", "amount"),
+        ("invoice.finalized", "total"),
+        ("checkout.session.completed", "amount_total"),
+    ],
+)
+def test_a_payout_or_a_total_may_be_negative(books: Books, kind: str, field: str) -> None:
+    books.send(kind, {"id": "x_1", field: -1})
+    assert books.value("billing_events_total", type=kind) == 1
+
+
 def test_what_cannot_be_read_is_told_once_without_its_value(
     books: Books, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bw_exporter.event import Event
-from bw_exporter.facts import charges, disputes, invoices, once, subscriptions
+from bw_exporter.facts import amounts, charges, disputes, invoices, once, subscriptions
 from bw_exporter.reading import UnidentifiedError
 
 Fact = object
@@ -27,8 +27,9 @@ def facts_of(event: Event) -> tuple[Fact, ...]:
     """Read an event's facts; none for a type that counts only as an event.
 
     An object without an id gives none either: it cannot be counted once. Raises MalformedError where a field
-    that is needed is present with the wrong type.
+    that is needed, or an amount, is present with the wrong type.
     """
+    amounts.check(event)
     reader = READERS.get(event.type)
     try:
         return reader(event) if reader else ()
