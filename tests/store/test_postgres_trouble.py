@@ -205,26 +205,32 @@ def test_a_frozen_server_is_unavailable_until_it_wakes(own: PostgresServer, stor
     assert value(store, "shop") == 2
 
 
+@contextmanager
+def standby_missing(server: PostgresServer) -> Iterator[None]:
+    """Have every commit wait for a standby that never comes."""
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
+    server.sql("SELECT pg_reload_conf()")
+    try:
+        until = time.monotonic() + SOON
+        while server.sql("SHOW synchronous_standby_names") != [("missing",)] and time.monotonic() < until:
+            time.sleep(0.01)
+        # Each of the server's processes takes a new setting in its own time, and a new one at once.
+        cut_off(server)
+        yield
+    finally:
+        server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        server.sql("SELECT pg_reload_conf()")
+
+
 def test_a_commit_that_waits_for_a_standby_is_not_acknowledged_before_it_is_there(
     own: PostgresServer, store: PostgresStore
 ) -> None:
     store.write(once("evt_0"))
-    own.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
-    own.sql("SELECT pg_reload_conf()")
-    try:
-        until = time.monotonic() + SOON
-        while own.sql("SHOW synchronous_standby_names") != [("missing",)] and time.monotonic() < until:
-            time.sleep(0.01)
-        cut_off(
-            own
-        )  # each of the server's processes takes a new setting in its own time, and a new one at once
+    with standby_missing(own):
         store._writer.close()
         store._writer.connection().answer_seconds = 0.5
         with pytest.raises(StoreUnavailableError, match="did not answer"):
             store.write(once("evt_1"))
-    finally:
-        own.sql("ALTER SYSTEM RESET synchronous_standby_names")
-        own.sql("SELECT pg_reload_conf()")
     until = time.monotonic() + SOON
     while time.monotonic() < until:
         try:
@@ -232,6 +238,22 @@ def test_a_commit_that_waits_for_a_standby_is_not_acknowledged_before_it_is_ther
             break
         except StoreUnavailableError:
             time.sleep(0.05)
+    assert value(store, "shop") == 2
+
+
+def test_a_commit_whose_wait_for_a_standby_is_cancelled_is_not_acknowledged(
+    own: PostgresServer, store: PostgresStore
+) -> None:
+    store.write(once("evt_0"))
+    with standby_missing(own), ThreadPoolExecutor(1) as pool:
+        written = pool.submit(store.write, once("evt_1"))
+        waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        until = time.monotonic() + SOON
+        while not own.sql(waiting) and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(StoreUnavailableError, match="wait for a synchronous standby was cancelled"):
+            written.result(SOON)
+    assert store.write(once("evt_1")) is False, "it is on the primary, and counts once when it comes again"
     assert value(store, "shop") == 2
 
 

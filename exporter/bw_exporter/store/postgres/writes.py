@@ -49,6 +49,9 @@ ON CONFLICT (family, tenant, rank, line) DO UPDATE SET value = excluded.value
 WHERE excluded.value > bw_series.value
 """
 
+_WAITS_FOR_STANDBYS = "SyncRepWaitForLSN"
+"""The server's function that warns when it has not waited; what it says is in the server's language."""
+
 Statement = tuple[LiteralString, tuple[str, ...]]
 
 
@@ -94,13 +97,24 @@ def write_and_commit(connection: Connection, gathered: Gathered) -> None:
     """Write what was gathered and commit, in one journey. Raises psycopg.Error.
 
     The time limit of statements is lifted for the commit: one that waits for a standby would be ended by it with
-    a warning alone, as if the standby had it.
+    a warning alone, as if the standby had it. So it is where somebody cancels it, and that is an error here.
     """
-    with connection.pipeline():
-        for query, parameters in statements(gathered):
-            connection.execute(query, parameters)
-        connection.execute("SET LOCAL statement_timeout = 0")
-        committed = connection.execute("COMMIT")
+    warned_by: list[str | None] = []
+
+    def note(said: psycopg.errors.Diagnostic) -> None:
+        warned_by.append(said.source_function)
+
+    connection.add_notice_handler(note)
+    try:
+        with connection.pipeline():
+            for query, parameters in statements(gathered):
+                connection.execute(query, parameters)
+            connection.execute("SET LOCAL statement_timeout = 0")
+            committed = connection.execute("COMMIT")
+    finally:
+        connection.remove_notice_handler(note)
+    if _WAITS_FOR_STANDBYS in warned_by:
+        raise psycopg.OperationalError("the wait for a synchronous standby was cancelled")
     if committed.statusmessage != "COMMIT":
         # A transaction that failed before is rolled back here, without an error.
         raise psycopg.OperationalError(f"the server answered {committed.statusmessage} to COMMIT")
