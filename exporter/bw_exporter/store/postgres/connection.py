@@ -132,9 +132,26 @@ def reported(url: str) -> Iterator[None]:
         ) from error
     except psycopg.Error as error:
         raise StoreUnusableError(
-            f"cannot open the store {shown(url)}: {reason(error)}; is the server there, and does it let this user"
-            " in? A password is read from BW_STORAGE_URL, PGPASSWORD or PGPASSFILE"
+            f"cannot open the store {shown(url)}: {reason(error)}; {_way_out(reason(error))}"
         ) from error
+
+
+def _way_out(said: str) -> str:
+    """Return what to do about an error at connecting; libpq gives those no codes."""
+    if any(words in said for words in ("certificate verify failed", "match host name", "root certificate")):
+        return (
+            "let sslrootcert name the CA that signed the server's certificate, and write the host as it does"
+        )
+    if "not support SSL" in said:
+        return "let the server have ssl = on, or a pooler client_tls_sslmode = require"
+    if "startup parameter" in said:
+        return "a pooler does not pass it on: set it at the role instead, with ALTER ROLE ... SET"
+    if "statement pooling" in said:
+        return "a pooler has to keep a transaction together: set its pool_mode to transaction or session"
+    return (
+        "is the server there, and does it let this user in? A password is read from BW_STORAGE_URL, PGPASSWORD or"
+        " PGPASSFILE"
+    )
 
 
 def prepare(connection: Connection, url: str) -> bytes:
