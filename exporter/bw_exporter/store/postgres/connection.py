@@ -98,7 +98,22 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> Connection:
     missing = {name: value for name, value in _NETWORK.items() if name not in given}
     connection = Connection.connect(conninfo.make_conninfo(url, **missing), autocommit=True)
     connection.answer_seconds = answer_seconds
+    try:
+        if _is_pooled(connection):
+            connection.prepare_threshold = None
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _is_pooled(connection: Connection) -> bool:
+    """Tell whether a pooler stands between, which gives each of its connections a number of its own making.
+
+    Nothing may be prepared there: the next transaction may be in another's session, where the same name is taken, and
+    not always for the same statement.
+    """
+    return connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,)
 
 
 def lock_writers(connection: Connection) -> None:
