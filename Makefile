@@ -42,6 +42,7 @@ chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times on e
 	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 $(CHAOS)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 --storage postgres $(CHAOS)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.same_moment
+	@PYTHONPATH=tests $(BIN)/python -m chaos.failover --times 20
 	@FIRE_LONG=1 $(BIN)/python -m pytest tests/fire
 
 soak: $(INSTALLED) ## an hour of full load: memory, files, threads and disk have to stay flat (SOAK="--minutes 5")

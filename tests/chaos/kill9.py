@@ -47,10 +47,15 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass
 class Told:
-    """What the senders know: events acknowledged, of which redelivered, and revenue by tenant."""
+    """What the senders know: events acknowledged, of which redelivered, and revenue by tenant.
+
+    `refused` tries were answered 503, the slowest after `refused_seconds`.
+    """
 
     acknowledged: int = 0
     redelivered: int = 0
+    refused: int = 0
+    refused_seconds: float = 0.0
     revenue: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TENANTS, 0))
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,6 +64,11 @@ class Told:
             self.acknowledged += 1
             self.redelivered += answer == "redelivered"
             self.revenue[tenant] += amount
+
+    def refuse(self, seconds: float) -> None:
+        with self.mutex:
+            self.refused += 1
+            self.refused_seconds = max(self.refused_seconds, seconds)
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,7 @@ def send_until(stop: threading.Event, number: int, seed: int, ports: Sequence[in
         payload = body(event(ids, "charge.succeeded", charge, created_at=now))
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while True:
+            begun = time.monotonic()
             try:
                 answer = chance.choice(connections).post(
                     f"/webhooks/{tenant}", payload, sign(payload, SECRET, int(time.time()))
@@ -167,6 +178,8 @@ def send_until(stop: threading.Event, number: int, seed: int, ports: Sequence[in
                 break
             if answer is not None and answer.status != 503:
                 raise RuntimeError(f"a signed event was answered {answer.status} {answer.text}")
+            if answer is not None:
+                told.refuse(time.monotonic() - begun)
             if time.monotonic() > give_up_at:
                 raise RuntimeError(f"an event was not acknowledged within {PATIENCE_SECONDS:g} s")
             time.sleep(0.05)
