@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 BIN = Path(sys.executable).parent
+SILENCE_SECONDS = 80
 CURRENCIES = ("usd", "eur", "jpy")
 
 CONFIG = """
@@ -31,7 +35,7 @@ defaults:
     duplicate_charge: {{grace: 2s, hold: 1m}}
     fraud_spike: {{window: 1m, baseline: 1d, min_disputes: 9, keep_firing_for: 0}}
     revenue_drop: {{window: 1m, baseline: 1d, for: 0, keep_firing_for: 0}}
-    silent_lapse: {{max_silence: 80s, for: 0}}
+    silent_lapse: {{max_silence: {silence}s, for: 0}}
     webhook_lag: {{max_lag: 120s, window: 1m}}
     invoice_mismatch: {{grace: 2s, hold: 1m}}
 tenants:
@@ -62,7 +66,7 @@ class Pipeline:
         self.folder, self._running = folder, running
         self.webhooks, self.metrics, self.prometheus, self.alertmanager = free_ports(4)
         self.config = folder / "tenants.yaml"
-        self.config.write_text(CONFIG.format(sink=sink.url))
+        self.config.write_text(CONFIG.format(sink=sink.url, silence=SILENCE_SECONDS))
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start all three on rules and routes as they are rendered, only quicker; return the exporter."""
@@ -99,7 +103,12 @@ class Pipeline:
             "--web.listen-address", f"127.0.0.1:{self.prometheus}", "--rules.alert.resend-delay=2s",
         )  # fmt: skip
         ready(f"http://127.0.0.1:{self.prometheus}/-/ready")
-        time.sleep(5)
+        # What happens from here on is a change to what the rules have seen.
+        assert wait_for(
+            lambda: self._asked("count(billing_tenant_created_timestamp_seconds) == 2")["result"], 30
+        )
+        scraped_at = datetime.now(UTC)
+        assert wait_for(lambda: self._evaluated_at() > scraped_at, 30)
         return exporter
 
     def simulate(self, *flags: str) -> subprocess.Popen[bytes]:
@@ -107,6 +116,18 @@ class Pipeline:
             str(BIN / "bw-exporter"), "simulate", "--config.file", str(self.config),
             "--url", f"http://127.0.0.1:{self.webhooks}", "--quiet", *flags,
         )  # fmt: skip
+
+    def _asked(self, query: str) -> Any:
+        return self._told("query?" + urlencode({"query": query}))
+
+    def _evaluated_at(self) -> datetime:
+        """When the group of rules was evaluated that has waited longest."""
+        groups = self._told("rules")["groups"]
+        return min(datetime.fromisoformat(group["lastEvaluation"]) for group in groups)
+
+    def _told(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.prometheus}/api/v1/{path}", timeout=5) as answer:
+            return json.load(answer)["data"]
 
     def _rules(self, command: str, output: Path, quicker: dict[str, str]) -> None:
         made = [str(BIN / "bw-rules"), command, "--config.file", str(self.config), "--output", str(output)]
@@ -194,7 +215,10 @@ def test_each_anomaly_reaches_slack_and_pagerduty_for_its_tenant_alone_and_is_re
         assert "RESOLVED bad: " in sink.posted(resolved=True)
 
         end(exporter)
+        gone_at = time.monotonic()
         assert wait_for(lambda: ("", "BillingExporterDown") in sink.hooked(), 60)
-        time.sleep(90)
+        # The last to be mistaken would be BillingSilentLapse, after that much silence; and as much again as lies
+        # between its cause and its message: a scrape, an evaluation, two gatherings of Alertmanager, each of 2 s.
+        time.sleep(max(0.0, gone_at + SILENCE_SECONDS + 8 - time.monotonic()))
         assert sink.hooked() == {("", "BillingExporterDown")}
         assert {alert for tenant, alert in sink.paged("trigger") if tenant == "good"} == set()
