@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COUNT, AMOUNT = "billing_refunds_total", "billing_refunded_minor_units_total"
+FAILURES = "billing_refund_failures_total"
 
 
 def charge_refunded(books: Books, charge: dict[str, Any], before: int, after: int) -> dict[str, Any]:
@@ -79,5 +80,25 @@ def test_a_failed_refund_counts_once_and_takes_nothing_back(books: Books) -> Non
     failed = {**refund, "status": "failed", "failure_reason": "expired_or_canceled_card"}
     for kind in ("refund.updated", "charge.refund.updated", "refund.failed"):
         books.send(kind, failed)
-    assert books.value("billing_refund_failures_total") == 1
+    assert books.value(FAILURES) == 1
     assert books.value(AMOUNT) == 2000
+
+
+def test_an_authorisation_that_is_released_or_lapses_is_no_refund(books: Books) -> None:
+    held = payments.charge(books.ids, created_at=books.now, amount=2000, captured=False)
+    books.send("charge.succeeded", held)
+    released = {**held, "amount_refunded": 2000, "refunded": True}
+    before = {"amount_refunded": 0, "refunded": False}
+    books.send("charge.refunded", released, previous_attributes=before)
+    books.send("charge.expired", released)
+    lapsed = payments.refund(books.ids, charge=held, created_at=books.now, amount=2000)
+    lapsed = {**lapsed, "reason": "expired_uncaptured_charge"}
+    for kind in ("refund.created", "refund.failed"):
+        books.send(kind, lapsed)
+    assert (books.value(COUNT), books.value(AMOUNT), books.value(FAILURES)) == (0, 0, 0)
+
+
+def test_of_an_authorisation_captured_in_part_only_what_was_captured_is_a_refund(books: Books) -> None:
+    taken = {**payments.charge(books.ids, created_at=books.now, amount=5000), "amount_captured": 3000}
+    books.deliver(charge_refunded(books, taken, 2000, 5000))
+    assert (books.value(COUNT), books.value(AMOUNT)) == (1, 3000)

@@ -128,8 +128,13 @@ def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
 
 
 def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
-    """Read charge.refunded, whose amount_refunded is cumulative and whose previous one is the baseline."""
+    """Read charge.refunded, whose amount_refunded is cumulative and whose previous one is the baseline.
+
+    An authorisation that is released says the same, and nobody gets money back.
+    """
     charge = event.object
+    if reading.boolean(charge, "captured") is False:
+        return ()
     return (
         ChargeRefunded(
             charge=reading.own_id(charge),
@@ -145,6 +150,8 @@ def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
 def refund_created(event: Event) -> tuple[RefundMade | RefundFailed, ...]:
     """Read refund.created; a refund may be born failed."""
     refund = event.object
+    if not _pays_back(refund):
+        return ()
     refund_id, charge = reading.own_id(refund), reading.identifier(refund, "charge")
     made = RefundMade(
         refund=refund_id,
@@ -159,7 +166,8 @@ def refund_created(event: Event) -> tuple[RefundMade | RefundFailed, ...]:
 
 def refund_changed(event: Event) -> tuple[RefundFailed, ...]:
     """Read a later state of a refund: only a failure counts."""
-    if event.type != "refund.failed" and reading.text(event.object, "status") not in ("failed", "canceled"):
+    failed = event.type == "refund.failed" or reading.text(event.object, "status") in ("failed", "canceled")
+    if not failed or not _pays_back(event.object):
         return ()
     return (RefundFailed(reading.own_id(event.object), reading.identifier(event.object, "charge")),)
 
@@ -191,6 +199,11 @@ def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
             reason=_failure_reason(reading.text(error, "code"), reading.text(error, "decline_code")),
         ),
     )
+
+
+def _pays_back(refund: Json) -> bool:
+    """Whether a refund gives money back: one of an authorisation that lapsed does not."""
+    return reading.text(refund, "reason") != "expired_uncaptured_charge"
 
 
 def _charge_of(intent: Json) -> str | None:
