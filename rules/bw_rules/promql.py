@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
+MINUTE = 60
 HOUR = 3600
 DAY = 86_400
+_AFTER = 5 * MINUTE
+"""A replica scraped later knows more, and if it goes the highest steps back until the next scrape: no loss."""
+_RESTORING = 6 * HOUR
+"""How long the exporter may be away while its store is restored, for what was lost to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,11 @@ class Counter:
             f"_offset{duration(offset)}" if offset else ""
         )
 
+    @property
+    def lost_name(self) -> str:
+        """Name of the recorded loss."""
+        return f"tenant:{self.name}:lost"
+
     def threshold_name(self, window: int) -> str:
         """Name of the recorded level at which the difference over `window` would fire."""
         return f"tenant:{self.name}:threshold{duration(window)}"
@@ -104,14 +114,32 @@ class Counter:
         """Return the rule that records the counter itself, for all thresholds."""
         return Recording(self.max_name, self.latest.replace("$job", scope.matchers))
 
-    def delta(self, scope: Scope, window: int, offset: int = 0) -> Recording:
-        """Return the rule that records how much came in (now - offset - window, now - offset]."""
+    def lost(self, scope: Scope) -> Recording:
+        """Return the rule that records how much an older store (a restored backup) lacks, in its first minutes alone.
+
+        While nothing is lost there is no series, so windows that look for losses cost next to nothing.
+        """
+        now = scope.recorded(self.max_name)
+        before = f"last_over_time({now}[{duration(_RESTORING)}] offset {duration(_AFTER)})"
+        return Recording(self.lost_name, f"(\n  {before}\n  - on ({', '.join(self.by)})\n  {now}\n) > 0")
+
+    def delta(self, scope: Scope, window: int, offset: int = 0, *, made_good: bool = False) -> Recording:
+        """Return the rule that records how much came in (now - offset - window, now - offset].
+
+        Where the store was restored within that time, this is too little by what the older store lacks. That can
+        only keep an alert about too much quiet; where too little would raise one, it is to be `made_good`, by what
+        `lost` recorded, of which the largest of several losses counts.
+        """
         start = self._at(scope, offset + window)
         end = self._at(scope, offset) if offset else scope.recorded(self.max_name)
         on = ", ".join(self.by)
+        if made_good:
+            when = f"[{duration(window)}]" + (f" offset {duration(offset)}" if offset else "")
+            lost = f"max_over_time({scope.recorded(self.lost_name)}{when})"
+            end += f"\n+ on ({on})\n({lost} or on ({on}) 0 * {scope.recorded(self.max_name)})"
         difference = f"{end}\n- on ({on})\n{start}"
         if self.young_from_zero and offset:
-            # A past that went back (a restored store) is no past to compare with, and above all not one of 0.
+            # A past that went back by an unknown loss is no past to compare with, and above all not one of 0.
             difference = f"(\n{indented(difference)}\n) >= 0"
         elif self.young_from_zero:
             difference = f"clamp_min(\n{indented(difference)},\n  0\n)"

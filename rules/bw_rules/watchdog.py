@@ -169,12 +169,16 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             "BillingCounterReset",
             "warning",
             "The counters went back: an older store is in use.",
-            "The events of {{ $labels.tenant }} went back to " + VALUE + ". Windows that reach over "
-            "this moment read 0, and are not compared with.",
+            "The events of {{ $labels.tenant }} went back to "
+            + VALUE
+            + ". Until windows no longer reach over "
+            "this moment, trouble that the older store lacks is not counted.",
             f"{events}\n< on (tenant)\nlast_over_time({events}[1d] offset 10m)",
             Runbook(
                 "A counter that never resets fell: the store was restored from a backup, or replaced.",
-                "Detectors see nothing in windows that reach over the reset, so trouble in them goes unseen.",
+                "What the older store lacks is missing from the counts of failures, disputes and findings, so trouble "
+                "before the reset may go unseen. Revenue, attempts and the pasts that are compared with are made good "
+                "by what was lost, where the exporter was away for less than six hours.",
                 "1. Was the store restored or its volume lost?\n"
                 "2. Do all replicas use the same store?\n"
                 "3. Let Stripe send again what the backup lacks (dashboard, or `stripe events resend`).",

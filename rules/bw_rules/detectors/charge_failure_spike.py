@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
-from bw_rules.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
@@ -52,10 +52,12 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     return (
         FAILURES.recording(scope),
         ATTEMPTS.recording(scope),
+        FAILURES.lost(scope),
+        ATTEMPTS.lost(scope),
         FAILURES.delta(scope, t.window),
-        FAILURES.delta(scope, t.window, t.baseline),
-        FAILURES.delta(scope, t.baseline, t.window),
-        ATTEMPTS.delta(scope, t.window),
+        FAILURES.delta(scope, t.window, t.baseline, made_good=True),
+        FAILURES.delta(scope, t.baseline, t.window, made_good=True),
+        ATTEMPTS.delta(scope, t.window, made_good=True),
     )
 
 
@@ -125,14 +127,10 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
     def failing(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
         return _case(name, outcome, rises, steps((inside, 10**10)), created)
 
+    unknown = window + week // 2
+
     def share(name: str, outcome: Outcome, failures: int, attempts: int) -> Case:
-        unknown_past = window + week // 2
-        return _case(
-            name,
-            outcome,
-            (((unknown_past, 0), (inside, failures)),),
-            ((unknown_past, 0), (inside, attempts)),
-        )
+        return _case(name, outcome, (((unknown, 0), (inside, failures)),), ((unknown, 0), (inside, attempts)))
 
     most = -(-int(t.failure_pct * t.min_attempts * 1000) // 100_000)
     return (
@@ -172,6 +170,23 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             ((window + week // 2, 100), (inside, 100 + 10 * floor)),
         ),
         failing("a store restored from a backup", "quiet", steps((inside, 40))),
+        failing(
+            "a busy week half of which a restored store lacks",
+            "quiet",
+            steps((window + week // 2, 100 + busy), (window + week // 3, 100), (inside, 100 + floor)),
+        ),
+        *(
+            [
+                _case(
+                    "attempts that a store restored within the window lacks",
+                    "quiet",
+                    (((unknown, 0), (inside, most)),),
+                    ((unknown, 0), (window * 3 // 4, 10 * t.min_attempts), (inside, t.min_attempts)),
+                )
+            ]
+            if window >= HOUR
+            else []
+        ),
         share("half of the charges fail and nobody knows the past", "fires", most, t.min_attempts),
         share("one failure below that share", "quiet", most - 1, t.min_attempts),
         share(

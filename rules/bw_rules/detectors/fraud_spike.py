@@ -42,8 +42,9 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Disputes of the window and of the baseline before it."""
     return (
         DISPUTES.recording(scope),
+        DISPUTES.lost(scope),
         DISPUTES.delta(scope, t.window),
-        DISPUTES.delta(scope, t.baseline, t.window),
+        DISPUTES.delta(scope, t.baseline, t.window, made_good=True),
     )
 
 
@@ -104,7 +105,16 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes("two replicas telling of one too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2),
         disputes("a pod replaced between", "fires", steps((inside, None)), ((inside, 100 + floor),)),
         disputes("a store restored from a backup", "quiet", steps((inside, 40))),
-        disputes("a store restored in the baseline", "quiet", steps((before, 40), (inside, 40 + floor))),
+        disputes(
+            "a store restored in a baseline without any",
+            "fires",
+            steps((before, 40), (inside, 40 + floor)),
+        ),
+        disputes(
+            "too few beside a baseline half of which a restored store lacks",
+            "quiet",
+            steps((before, 100 + past), (t.window + t.baseline // 3, 100), (inside, 99 + enough)),
+        ),
         disputes(
             "scrapes missing at the start of the window",
             "fires",

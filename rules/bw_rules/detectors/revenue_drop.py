@@ -64,13 +64,17 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Revenue of the window, and of the baseline before it or of the same weekdays in it."""
     return (
         REVENUE.recording(scope),
-        REVENUE.delta(scope, t.window),
+        REVENUE.lost(scope),
+        REVENUE.delta(scope, t.window, made_good=True),
         *(REVENUE.delta(scope, length, offset) for length, offset in _pasts(t)),
     )
 
 
 def condition(t: Thresholds, scope: Scope) -> str:
-    """Revenue fell, the currency usually brings in enough, and the store was not restored meanwhile."""
+    """Revenue fell, and the currency usually brings in enough.
+
+    What a restored store lost is made good in the window; below 0 the loss is unknown, and so is the revenue.
+    """
     revenue = REVENUE.delta_name(t.window)
     level = (100 - Fraction(t.drop_pct)) / 100 * _share(t)
     drop = scaled(scope.beside.recorded(revenue), "<=", level, _past(t, scope), _ON)
@@ -155,13 +159,37 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             earning(0, -(-small.numerator // small.denominator)),
         ),
         revenue("an old shop whose past nobody knows", "quiet", ((t.window + HOUR, usual),)),
-        revenue("a store restored from a backup", "quiet", (*earning(0)[:-1], (inside, 1))),
+        *_restored(t, earning(0)[:-1], usual, exactly),
         revenue(
             "scrapes missing at the start of the window",
             "fires",
             (*earning(0)[:-1], (t.window + HOUR // 3, None), (t.window - HOUR // 3, earning(0)[-1][1])),
         ),
     )
+
+
+def _restored(t: Thresholds, past: Steps, usual: int, fallen: int) -> list[Case]:
+    """What an older store lacks is no drop; for windows in which a loss can be told from a replica's lag."""
+    total, inside = past[-1][1] or 0, t.window // 2
+
+    def restored(name: str, outcome: Outcome, *rises: tuple[int, int | None]) -> Case:
+        return Case(name, outcome, (Series(catalog.REVENUE.name, (*past, *rises), 'currency="usd"'),))
+
+    earned = (t.window * 3 // 4, total + 2 * usual)
+    found = [
+        restored("a store that knows nothing any more", "quiet", earned, (inside, 1)),
+        restored("a store restored from a backup", "quiet", earned, (inside, total + fallen)),
+        restored(
+            "a drop beside a restored store",
+            "fires",
+            (t.window * 3 // 4, total + fallen),
+            (inside, total),
+        ),
+    ]
+    long_away = restored(
+        "a store restored after half a day", "quiet", (t.window - HOUR, None), (t.window - 13 * HOUR, 1)
+    )
+    return (found if t.window >= HOUR else []) + ([long_away] if t.window >= DAY else [])
 
 
 def _pasts(t: Thresholds) -> tuple[tuple[int, int], ...]:
