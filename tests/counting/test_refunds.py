@@ -102,3 +102,12 @@ def test_of_an_authorisation_captured_in_part_only_what_was_captured_is_a_refund
     taken = {**payments.charge(books.ids, created_at=books.now, amount=5000), "amount_captured": 3000}
     books.deliver(charge_refunded(books, taken, 2000, 5000))
     assert (books.value(COUNT), books.value(AMOUNT)) == (1, 3000)
+
+
+def test_a_refund_of_a_destination_charges_copy_is_no_second_refund(books: Books) -> None:
+    copy = payments.charge(books.ids, created_at=books.now, source_transfer="tr_1")
+    books.deliver(charge_refunded(books, copy, 0, 2000))
+    refund = payments.refund(books.ids, charge=copy, created_at=books.now, source_transfer_reversal="trr_1")
+    books.send("refund.created", refund)
+    books.send("refund.failed", {**refund, "status": "failed"})
+    assert (books.value(COUNT), books.value(AMOUNT), books.value(FAILURES)) == (0, 0, 0)

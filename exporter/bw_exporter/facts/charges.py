@@ -109,7 +109,7 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
             payers=_payers(charge),
             payment_intent=reading.identifier(charge, "payment_intent"),
             invoice=reading.identifier(charge, "invoice"),
-            mirror=charge.get("source_transfer") is not None,
+            mirror=_mirror(charge),
         ),
     )
 
@@ -122,7 +122,7 @@ def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
         ChargeFailed(
             charge=reading.own_id(charge),
             reason=_failure_reason(reading.text(charge, "failure_code"), detail),
-            mirror=charge.get("source_transfer") is not None,
+            mirror=_mirror(charge),
         ),
     )
 
@@ -130,10 +130,11 @@ def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
 def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
     """Read charge.refunded, whose amount_refunded is cumulative and whose previous one is the baseline.
 
-    An authorisation that is released says the same, and nobody gets money back.
+    An authorisation that is released says the same, and nobody gets money back; of a destination charge's
+    copy, the original is refunded.
     """
     charge = event.object
-    if reading.boolean(charge, "captured") is False:
+    if reading.boolean(charge, "captured") is False or _mirror(charge):
         return ()
     return (
         ChargeRefunded(
@@ -202,8 +203,13 @@ def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
 
 
 def _pays_back(refund: Json) -> bool:
-    """Whether a refund gives money back: one of an authorisation that lapsed does not."""
-    return reading.text(refund, "reason") != "expired_uncaptured_charge"
+    """Whether a refund gives money back: one of an authorisation that lapsed does not, nor a copy's."""
+    copy = refund.get("source_transfer_reversal") is not None
+    return not copy and reading.text(refund, "reason") != "expired_uncaptured_charge"
+
+
+def _mirror(charge: Json) -> bool:
+    return charge.get("source_transfer") is not None
 
 
 def _charge_of(intent: Json) -> str | None:
