@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         **kwargs: Any,  # noqa: ANN401 - argparse's own arguments
     ) -> None:
         """Add --web.workers, which BW_WEB_WORKERS stands in for; an empty variable counts as none."""
-        variable = "BW_" + re.sub(r"[.-]", "_", name.removeprefix("--")).upper()
+        variable = _variable(name)
         # Before the environment's value takes its place, which may hold a password.
         about = kwargs["help"].replace("%(default)s", str(default).replace("%", "%%"))
         kwargs["help"] = f"{about} [{variable}]"
@@ -67,6 +67,16 @@ class Parser(argparse.ArgumentParser):
             name, dest=re.sub(r"\W", "_", name.removeprefix("--")), default=default, type=read, **kwargs
         )
 
+    def switch(self, name: str, environ: Mapping[str, str], about: str) -> None:
+        """Add --quiet, which BW_QUIET stands in for: 1 or true is on; 0, false and an empty one are off."""
+        variable = _variable(name)
+        given = environ.get(variable, "").lower()
+        if given not in ("", "0", "false", "1", "true"):
+            self.error(f"{variable}: {given!r} is no switch; write 1 or 0")
+        self.add_argument(
+            name, action="store_true", default=given in ("1", "true"), help=f"{about} [{variable}]"
+        )
+
     def error(self, message: str) -> NoReturn:
         """Print the mistake and the way to the help; exit 2."""
         self.print_usage(sys.stderr)
@@ -77,6 +87,10 @@ class Parser(argparse.ArgumentParser):
         flags = [name for action in self._actions for name in action.option_strings]
         close = difflib.get_close_matches(unknown.partition("=")[0], flags, n=1)
         self.error(f"there is no {unknown}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _variable(flag: str) -> str:
+    return "BW_" + re.sub(r"[.-]", "_", flag.removeprefix("--")).upper()
 
 
 def address(text: str) -> tuple[str, int]:

@@ -178,11 +178,8 @@ def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> No
         metavar="URL",
         help="the exporter's public address; a bare host gets /webhooks/<tenant> (default: %(default)s)",
     )
-    parser.add_argument(
-        "--fresh",
-        action="store_true",
-        help="give each event a new id and the present as its time, so that an old file counts as new",
-    )
+    about = "give each event a new id and the present as its time, so that an old file counts as new"
+    parser.switch("--fresh", environ, about)
     parser.add_argument("files", nargs="+", metavar="EVENT.json", help="an event's file; - is standard input")
 
 

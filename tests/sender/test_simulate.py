@@ -90,6 +90,13 @@ def test_the_list_says_of_each_anomaly_what_to_see(config: str, capsys: pytest.C
     assert told.count("what to see:") == 7
 
 
+def test_what_only_a_past_takes_is_refused_without_one(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, "--output", "past.om") == 1
+    assert "--history 8d" in capsys.readouterr().err
+
+
 def test_an_unknown_anomaly_is_answered_with_those_there_are(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,23 @@ def test_serve_starts_on_a_machine_with_more_cores_than_workers_are_allowed(monk
     assert options.workers(str(options.cores())) == 256
 
 
+def test_a_switch_has_a_variable_too(tmp_path: Path):
+    assert "duplicate_charge" in run("simulate", cwd=tmp_path, BW_LIST="1").stdout
+    assert "no tenants.yaml" not in run("simulate", "--list", cwd=tmp_path, BW_LIST="0").stderr
+    done = run("simulate", cwd=tmp_path, BW_QUIET="perhaps")
+    assert done.returncode == 2
+    assert "BW_QUIET: 'perhaps' is no switch; write 1 or 0" in done.stderr
+
+
+def test_an_address_that_is_not_of_this_machine_is_told_without_blaming_another_program(tmp_path: Path):
+    (tmp_path / "tenants.yaml").write_text(ONE_TENANT)
+    done = run("serve", "--web.metrics-address", "192.0.2.1:9847", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cannot listen on 192.0.2.1:9847" in done.stderr
+    assert "end what holds it" not in done.stderr
+    assert "give another --web.metrics-address" in done.stderr
+
+
 def test_a_flag_wins_over_its_variable(tmp_path: Path):
     (tmp_path / "right.yaml").write_text(ONE_TENANT)
     done = run("check-config", "--config.file", "right.yaml", cwd=tmp_path, BW_CONFIG_FILE="wrong.yaml")
@@ -140,6 +157,8 @@ def test_a_store_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path):
     assert done.returncode == 1
     assert "sqlite:///" in done.stderr
     assert "Traceback" not in done.stderr
+    for url in ("sqlite:///", "sqlite://store.db"):
+        assert "write sqlite:///relative/path" in run("serve", "--storage.url", url, cwd=tmp_path).stderr
 
 
 def test_findings_are_listed_as_a_table_as_json_and_as_csv(tmp_path: Path):

@@ -31,9 +31,9 @@ def bind(address: Address, flag: str, cfg: Any, log: Any) -> TCPSocket:  # noqa:
                 time.sleep(0.1)
                 continue
             host, port = address
+            held = "end what holds it, or " if error.errno == errno.EADDRINUSE else ""
             raise ListenError(
-                f"cannot listen on {host}:{port} ({error.strerror or error}):"
-                f" end what holds it, or give another {flag}"
+                f"cannot listen on {host}:{port} ({error.strerror or error}): {held}give another {flag}"
             ) from error
 
 

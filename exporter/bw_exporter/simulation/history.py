@@ -113,6 +113,14 @@ def run(args: Namespace, tenants: Tenants, chosen: Sequence[Tenant]) -> int:
     return 0
 
 
+def refuse_without(args: Namespace) -> None:
+    """Refuse what is for a past where none was asked for; raises BillingWatchError."""
+    if args.output or args.storage_url:
+        raise BillingWatchError(
+            "--output and --storage.url are for a past: say how long it is, as in --history 8d"
+        )
+
+
 @contextmanager
 def _findings_untold() -> Iterator[None]:
     """What the checks find in a past is part of the play, and no news."""

@@ -55,8 +55,8 @@ def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> No
     )
     flag("--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)")
     history.add_arguments(parser, environ)
-    parser.add_argument("--list", action="store_true", help="list the anomalies and what to expect of each")
-    parser.add_argument("--quiet", action="store_true", help="tell nothing but the summary")
+    parser.switch("--list", environ, "list the anomalies and what to expect of each")
+    parser.switch("--quiet", environ, "tell nothing but the summary")
 
 
 def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
@@ -76,6 +76,7 @@ def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
         chosen = _chosen(tenants, args.tenant)
         if args.history:
             return history.run(args, tenants, chosen)
+        history.refuse_without(args)
         struck = tenant_of(tenants, args.anomaly_tenant) if args.anomaly_tenant else chosen[-1]
         return _play(args, chosen if struck in chosen else (*chosen, struck), struck.id)
     except BillingWatchError as error:

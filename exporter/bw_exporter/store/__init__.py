@@ -42,10 +42,9 @@ def open_store(url: str) -> Store:
         return SqliteStore(url.removeprefix(_SQLITE))
     if is_postgres(url):
         return _postgres(url)
-    scheme = url.partition(":")[0]
     raise StoreUnusableError(
-        f"a store of kind {scheme!r} is not known; use sqlite:///relative/path or sqlite:////absolute/path,"
-        " or postgresql://user@host/database"
+        "the storage URL names no store; write sqlite:///relative/path, sqlite:////absolute/path or"
+        " postgresql://user@host/database"
     )
 
 
