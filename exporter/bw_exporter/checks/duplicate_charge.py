@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from bw_exporter import catalog
 from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.facts import Fact
-from bw_exporter.facts.charges import ChargeMade, ChargeRefunded, RefundFailed, RefundMade
+from bw_exporter.facts.charges import ChargeMade
 from bw_exporter.facts.invoices import InvoicePayment
+from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.memory import decoded, encoded
 from bw_exporter.retention import charges_kept_seconds
 from bw_exporter.series import Add, RaiseTo

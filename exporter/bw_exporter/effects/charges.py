@@ -9,12 +9,10 @@ from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.charges import (
     ChargeFailed,
     ChargeMade,
-    ChargeRefunded,
     PaymentIntentFailed,
     PaymentIntentSucceeded,
-    RefundFailed,
-    RefundMade,
 )
+from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.retention import CHARGE_LEDGER_SECONDS
 from bw_exporter.series import Add, Change
 from bw_exporter.tenants import Tenant

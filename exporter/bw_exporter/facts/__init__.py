@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bw_exporter.event import Event
-from bw_exporter.facts import amounts, charges, disputes, invoices, once, subscriptions
+from bw_exporter.facts import amounts, charges, disputes, invoices, once, refunds, subscriptions
 from bw_exporter.reading import UnidentifiedError
 
 Fact = object
@@ -19,6 +19,7 @@ READERS: dict[str, Callable[[Event], tuple[Fact, ...]]] = {
     **disputes.READERS,
     **invoices.READERS,
     **once.READERS,
+    **refunds.READERS,
     **subscriptions.READERS,
 }
 

@@ -1,4 +1,4 @@
-"""Charges, payment intents and their refunds."""
+"""Charges and payment intents."""
 
 from __future__ import annotations
 
@@ -42,38 +42,6 @@ class ChargeFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargeRefunded:
-    """A charge's refunds so far: `cumulative` minor units, of which `baseline` before this event."""
-
-    charge: str
-    currency: str
-    cumulative: int
-    baseline: int | None
-    full: bool
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefundMade:
-    """One refund object, created; `ledger` is the charge it belongs to, or the nearest there is."""
-
-    refund: str
-    ledger: str
-    charge: str | None
-    currency: str
-    amount: int
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefundFailed:
-    """A refund that failed or was canceled, of this charge if it names one."""
-
-    refund: str
-    charge: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class PaymentIntentSucceeded:
     """A payment intent that received `amount` minor units, by `charge` where it names one."""
 
@@ -102,14 +70,14 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
     return (
         ChargeMade(
             charge=reading.own_id(charge),
-            created_at=_created_at(charge, event),
+            created_at=created_at(charge, event),
             taken=_taken(charge),
             currency=currency_label(code),
             currency_code=code,
             payers=_payers(charge),
             payment_intent=reading.identifier(charge, "payment_intent"),
             invoice=reading.identifier(charge, "invoice"),
-            mirror=_mirror(charge),
+            mirror=mirror(charge),
         ),
     )
 
@@ -122,55 +90,9 @@ def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
         ChargeFailed(
             charge=reading.own_id(charge),
             reason=_failure_reason(reading.text(charge, "failure_code"), detail),
-            mirror=_mirror(charge),
+            mirror=mirror(charge),
         ),
     )
-
-
-def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
-    """Read charge.refunded, whose amount_refunded is cumulative and whose previous one is the baseline.
-
-    An authorisation that is released says the same, and nobody gets money back; of a destination charge's
-    copy, the original is refunded.
-    """
-    charge = event.object
-    if reading.boolean(charge, "captured") is False or _mirror(charge):
-        return ()
-    return (
-        ChargeRefunded(
-            charge=reading.own_id(charge),
-            currency=currency_label(reading.text(charge, "currency")),
-            cumulative=reading.natural(charge, "amount_refunded") or 0,
-            baseline=reading.natural(event.previous, "amount_refunded"),
-            full=reading.boolean(charge, "refunded") or False,
-            at=_created_at({}, event),
-        ),
-    )
-
-
-def refund_created(event: Event) -> tuple[RefundMade | RefundFailed, ...]:
-    """Read refund.created; a refund may be born failed."""
-    refund = event.object
-    if not _pays_back(refund):
-        return ()
-    refund_id, charge = reading.own_id(refund), reading.identifier(refund, "charge")
-    made = RefundMade(
-        refund=refund_id,
-        ledger=charge or reading.identifier(refund, "payment_intent") or refund_id,
-        charge=charge,
-        currency=currency_label(reading.text(refund, "currency")),
-        amount=reading.natural(refund, "amount") or 0,
-        at=_created_at(refund, event),
-    )
-    return (made, *refund_changed(event))
-
-
-def refund_changed(event: Event) -> tuple[RefundFailed, ...]:
-    """Read a later state of a refund: only a failure counts."""
-    failed = event.type == "refund.failed" or reading.text(event.object, "status") in ("failed", "canceled")
-    if not failed or not _pays_back(event.object):
-        return ()
-    return (RefundFailed(reading.own_id(event.object), reading.identifier(event.object, "charge")),)
 
 
 def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded | InvoicePayment, ...]:
@@ -202,13 +124,8 @@ def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
     )
 
 
-def _pays_back(refund: Json) -> bool:
-    """Whether a refund gives money back: one of an authorisation that lapsed does not, nor a copy's."""
-    copy = refund.get("source_transfer_reversal") is not None
-    return not copy and reading.text(refund, "reason") != "expired_uncaptured_charge"
-
-
-def _mirror(charge: Json) -> bool:
+def mirror(charge: Json) -> bool:
+    """Whether a charge is the copy that a destination charge leaves on the connected account."""
     return charge.get("source_transfer") is not None
 
 
@@ -220,7 +137,8 @@ def _charge_of(intent: Json) -> str | None:
     return latest
 
 
-def _created_at(source: Json, event: Event) -> int:
+def created_at(source: Json, event: Event) -> int:
+    """When an object was created, or its event where it does not say."""
     own = reading.integer(source, "created")
     return own if own is not None else event.created_at or 0
 
@@ -259,11 +177,6 @@ READERS = {
     "charge.succeeded": charge_made,
     "charge.captured": charge_made,
     "charge.failed": charge_failed,
-    "charge.refunded": charge_refunded,
-    "refund.created": refund_created,
-    "refund.updated": refund_changed,
-    "refund.failed": refund_changed,
-    "charge.refund.updated": refund_changed,
     "payment_intent.succeeded": payment_intent_succeeded,
     "payment_intent.payment_failed": payment_intent_failed,
 }
