@@ -74,6 +74,8 @@ def test_an_override_is_tried_beside_the_default(config: Callable[[str], Tenants
             "max by (tenant) (billing_tenant_created",
             "0 * max by (tenant) (billing_tenant_created",
         ),
+        ("fraud_spike", ", 1, 604800)", ", 604800, 604800)"),
+        ("charge_failure_spike", ", 1, 604800)", ", 604800, 604800)"),
         ("silent_lapse", "and on () (min_over_time(billing:up:max[1h]) == 1)", ""),
         ("silent_lapse", "min_over_time(billing:up:max[1h])", "max_over_time(billing:up:max[1h])"),
         ("silent_lapse", " > 0) > 14400", ") > 14400"),

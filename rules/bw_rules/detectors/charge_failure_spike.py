@@ -12,7 +12,7 @@ from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter, scaled, times
+from bw_rules.promql import Recording, Scope, counter, lived, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -65,7 +65,8 @@ def condition(t: Thresholds, scope: Scope) -> str:
     """Many more than a baseline ago and than on average, or a large share of the attempts.
 
     One hour a week ago alone is a coin toss: a steady shop with 4 failures an hour would fire 12 times a
-    week; with the average beside it, once in ten weeks. The share needs no history.
+    week; with the average beside it, once in ten weeks. A tenant younger than the baseline has its average
+    of the time it has been there, or its every hour would be a spike for days. The share needs no history.
     """
     beside = scope.beside
     failures = beside.recorded(FAILURES.delta_name(t.window))
@@ -73,8 +74,10 @@ def condition(t: Thresholds, scope: Scope) -> str:
     scoped = scope.recorded(FAILURES.delta_name(t.window))
     before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
     then = scaled(failures, ">=", t.multiplier, before)
-    factor = Fraction(t.multiplier) * t.window / t.baseline
-    average = scaled(failures, ">=", factor, beside.recorded(FAILURES.delta_name(t.baseline, t.window)))
+    factor = Fraction(t.multiplier) * t.window
+    past = beside.recorded(FAILURES.delta_name(t.baseline, t.window))
+    spent = lived(beside, t.baseline, t.window)
+    average = scaled(f"{failures} * on (tenant) {spent}", ">=", factor, past)
     share = scaled(failures, ">=", Fraction(t.failure_pct) / 100, attempts)
     return (
         f"(\n  {scoped} >= {t.min_failures}\n  and on (tenant) ({then})\n  and on (tenant) ({average})\n)\n"
@@ -88,9 +91,10 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
     beside = scope.beside
     before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
     then = f"clamp_min({t.multiplier} * {before}, {t.min_failures})"
-    factor = Fraction(t.multiplier) * t.window / t.baseline
+    factor = Fraction(t.multiplier) * t.window
     average = times(factor.numerator, beside.recorded(FAILURES.delta_name(t.baseline, t.window)))
-    average = f"{average} / {factor.denominator}"
+    spent = times(factor.denominator, lived(beside, t.baseline, t.window))
+    average = f"{average} / on (tenant) ({spent})"
     attempts = beside.recorded(ATTEMPTS.delta_name(t.window))
     level = (
         "min by (tenant) (\n"
@@ -127,7 +131,8 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
     def failing(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
         return _case(name, outcome, rises, steps((inside, 10**10)), created)
 
-    unknown = window + week // 2
+    young, unknown = window + week // 3, window + week // 2
+    usual = int(Fraction(floor * (week // 3), window) / Fraction(t.multiplier)) + 1
 
     def share(name: str, outcome: Outcome, failures: int, attempts: int) -> Case:
         return _case(name, outcome, (((unknown, 0), (inside, failures)),), ((unknown, 0), (inside, attempts)))
@@ -148,6 +153,18 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             steps((week // 2, 100 + busy), (inside, 100 + busy + floor)),
         ),
         failing("a tenant born with its failures", "fires", ((inside, floor),), created=inside),
+        failing(
+            "a young tenant that fails as it always has",
+            "quiet",
+            ((young, 0), (window + week // 6, usual), (inside, usual + floor)),
+            created=young,
+        ),
+        failing(
+            "a young tenant that fails as many times as often as it takes",
+            "fires",
+            ((young, 0), (window + week // 6, usual - 1), (inside, usual - 1 + floor)),
+            created=young,
+        ),
         failing(
             "scrapes missing at the start of the window",
             "fires",

@@ -12,7 +12,7 @@ from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter, scaled, times
+from bw_rules.promql import Recording, Scope, counter, lived, scaled, times
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -49,19 +49,22 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
 
 
 def condition(t: Thresholds, scope: Scope) -> str:
-    """Enough of them, and many times the average of the baseline."""
+    """Enough of them, and many times the average of the baseline, or of what of it the tenant has been there."""
     disputes = DISPUTES.delta_name(t.window)
     past = scope.beside.recorded(DISPUTES.delta_name(t.baseline, t.window))
-    spike = scaled(scope.beside.recorded(disputes), ">=", _factor(t), past)
+    spent = f"{scope.beside.recorded(disputes)} * on (tenant) {lived(scope.beside, t.baseline, t.window)}"
+    spike = scaled(spent, ">=", Fraction(t.multiplier) * t.window, past)
     return f"{scope.recorded(disputes)} >= {t.min_disputes}\nand on (tenant) ({spike})"
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """The multiple of the average, at least the least number."""
-    factor = _factor(t)
+    factor = Fraction(t.multiplier) * t.window
     past = times(factor.numerator, scope.recorded(DISPUTES.delta_name(t.baseline, t.window)))
+    spent = times(factor.denominator, lived(scope.beside, t.baseline, t.window))
     return Recording(
-        DISPUTES.threshold_name(t.window), f"clamp_min({past} / {factor.denominator}, {t.min_disputes})"
+        DISPUTES.threshold_name(t.window),
+        f"clamp_min(\n  {past}\n  / on (tenant) ({spent}),\n  {t.min_disputes}\n)",
     )
 
 
@@ -77,8 +80,11 @@ def description(t: Thresholds) -> str:
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Just enough and one too few, with a past, without one and in a new shop."""
     inside, before, floor = t.window // 2, t.window + t.baseline // 2, t.min_disputes
-    past = int(floor / _factor(t)) + 1
-    enough = -(-past * _factor(t).numerator // _factor(t).denominator)
+    factor = Fraction(t.multiplier) * t.window / t.baseline
+    past = int(floor / factor) + 1
+    enough = -(-past * factor.numerator // factor.denominator)
+    young = t.window + t.baseline // 3
+    usual = int(floor / (Fraction(t.multiplier) * t.window / (t.baseline // 3))) + 1
 
     def disputes(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
         series = (
@@ -101,6 +107,18 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes(
             "a new shop with the least number", "fires", ((inside, 0), (inside // 2, floor)), created=inside
         ),
+        disputes(
+            "a young shop with as many as it always has",
+            "quiet",
+            ((young, 0), (t.window + t.baseline // 6, usual), (inside, usual + floor)),
+            created=young,
+        ),
+        disputes(
+            "a young shop with many times what it usually has",
+            "fires",
+            ((young, 0), (t.window + t.baseline // 6, usual - 1), (inside, usual - 1 + floor)),
+            created=young,
+        ),
         disputes("an old shop whose past nobody knows", "quiet", ((before, 100), (inside, 100 + 10 * floor))),
         disputes("two replicas telling of one too few", "quiet", *[steps((inside, floor - 1), start=0)] * 2),
         disputes("a pod replaced between", "fires", steps((inside, None)), ((inside, 100 + floor),)),
@@ -121,10 +139,6 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             steps((t.window + HOUR // 3, None), (t.window - HOUR // 3, 100), (HOUR // 4, 100 + floor)),
         ),
     )
-
-
-def _factor(t: Thresholds) -> Fraction:
-    return Fraction(t.multiplier) * t.window / t.baseline
 
 
 DETECTOR = Detector(
