@@ -145,6 +145,28 @@ def test_the_update_that_explains_a_late_invoice_clears_it_within_the_grace(bill
     assert after_the_graces(billing.books) == {"ok": 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "counted"), [("open", 1), ("paid", 1), ("uncollectible", 1), ("draft", 0), ("void", 0)]
+)
+def test_an_invoice_is_judged_by_whatever_type_of_event_shows_it_final_first(
+    billing: Billing, status: str, counted: int
+) -> None:
+    item = billing.item()
+    billing.tell(item)
+    invoice = billing.invoice(billing.line(item), kind="will_be_due", status=status)
+    assert billing.books.value(CHECKS, verdict="ok") == counted
+    assert billing.books.value("billing_events_total", type="other") == 1
+    billing.books.send("invoice.finalized", {**invoice, "status": "open"})
+    assert billing.books.value(CHECKS) == int(status != "void")
+
+
+def test_an_upcoming_invoice_is_no_invoice_yet(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=1), kind="upcoming", status="draft", id=None)
+    assert after_the_graces(billing.books) == {}
+
+
 def test_an_invoice_before_its_subscription_waits_for_it(billing: Billing) -> None:
     item = billing.item()
     billing.invoice(billing.line(item))

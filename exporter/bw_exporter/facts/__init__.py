@@ -27,11 +27,14 @@ READERS: dict[str, Callable[[Event], tuple[Fact, ...]]] = {
 def facts_of(event: Event) -> tuple[Fact, ...]:
     """Read an event's facts; none for a type that counts only as an event.
 
+    An invoice's event of a type without a reader is a snapshot all the same, and may be the first of a final one.
     An object without an id gives none either: it cannot be counted once. Raises MalformedError where a field
     that is needed, or an amount, is present with the wrong type.
     """
     amounts.check(event)
     reader = READERS.get(event.type)
+    if reader is None and event.type.startswith("invoice."):
+        reader = invoices.invoice_seen
     try:
         return reader(event) if reader else ()
     except UnidentifiedError:
