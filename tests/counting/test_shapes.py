@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bw_exporter import catalog
+from bw_exporter.series import Add
 from bw_exporter.shop.objects import disputes, invoices, payments, subscriptions
 
 from .books import NOW, Books
@@ -142,6 +144,32 @@ def test_an_amount_that_is_no_integer_makes_any_event_malformed_and_nothing_else
 def test_a_payout_or_a_total_may_be_negative(books: Books, kind: str, field: str) -> None:
     books.send(kind, {"id": "x_1", field: -1})
     assert books.value("billing_events_total", type=kind) == 1
+
+
+def test_amounts_are_exact_to_the_last_minor_unit_below_2_to_53(books: Books) -> None:
+    largest = 2**53 - 1
+    sold = payments.charge(books.ids, created_at=NOW, amount=largest)
+    books.send("charge.succeeded", sold)
+    books.send(
+        "charge.refunded", {**sold, "amount_refunded": largest}, previous_attributes={"amount_refunded": 1}
+    )
+    moved = [{"id": "txn_1", "net": -largest, "currency": "usd"}]
+    books.send("charge.dispute.funds_withdrawn", {**dispute(books), "balance_transactions": moved})
+    books.send("charge.succeeded", {**charge(books), "amount": 2**53})
+    assert books.value(IGNORED, reason="malformed") == 1
+    assert books.value("billing_revenue_minor_units_total") == largest
+    assert books.value("billing_refunded_minor_units_total") == largest - 1
+    assert books.value("billing_dispute_funds_minor_units_total") == largest
+    line = f'billing_revenue_minor_units_total{{tenant="prod",currency="usd"}} {largest}\n'
+    assert line.encode() in b"\n".join(lines for _, lines in books.store.families(["prod"])) + b"\n"
+
+
+def test_a_thousand_of_the_largest_amounts_add_up(books: Books) -> None:
+    largest = 2**53 - 1
+    add = Add(catalog.REVENUE, ("usd",), largest)
+    books.store.write(lambda tx: [tx.change("prod", [add]) for _ in range(1024)])
+    line = f'billing_revenue_minor_units_total{{tenant="prod",currency="usd"}} {1024 * largest}\n'
+    assert line.encode() in b"\n".join(lines for _, lines in books.store.families(["prod"])) + b"\n"
 
 
 def test_what_cannot_be_read_is_told_once_without_its_value(
