@@ -5,9 +5,10 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
@@ -27,8 +28,10 @@ tenants:
   open: {{webhook_secret: whsec_a, notify: [slack]}}
   loud: {{webhook_secret: whsec_a, notify: [pager], detectors: {{silent_lapse: {{severity: critical}}}}}}
   mixed: {{webhook_secret: whsec_a, notify: [all]}}
+  chatty: {{webhook_secret: whsec_a, notify: [discord]}}
 receivers:
   all: {{pagerduty: {{routing_key: k, url: "{url}/pagerduty"}}}}
+  discord: {{discord: {{webhook_url: "{url}/discord"}}}}
   slack: {{slack: {{api_url: "{url}/slack", channel: "#billing"}}}}
   pager: {{pagerduty: {{routing_key: k, url: "{url}/pagerduty"}}, min_severity: critical}}
 """
@@ -43,14 +46,21 @@ class Told:
     port: int
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def send(self, *alerts: dict[str, str]) -> None:
+    def send(
+        self, *alerts: dict[str, str], description: str = "d", ended: Sequence[dict[str, str]] = ()
+    ) -> None:
         annotations = {
             "summary": "It is so.",
-            "description": "d",
+            "description": description,
             "runbook_url": "http://r",
             "dashboard_url": "http://d",
         }
-        body = [{"labels": labels, "annotations": annotations} for labels in alerts]
+        body: list[dict[str, Any]] = [{"labels": labels, "annotations": annotations} for labels in alerts]
+        now = datetime.now(
+            UTC
+        ).isoformat()  # what began long ago would be told of before the others are there
+        over = {**annotations, "description": "over"}
+        body += [{"labels": one, "annotations": over, "startsAt": now, "endsAt": now} for one in ended]
         self.ask("alerts", json.dumps(body).encode())
 
     def ask(self, path: str, body: bytes | None = None) -> Any:
@@ -74,6 +84,19 @@ class Told:
             for alert in (LAPSE, DROP)
             if alert in one["text"]
         }
+
+    def texts(self, alert: str) -> dict[str, str]:
+        """What each kind of receiver was told last about an alert."""
+        found = {}
+        for path, body in list(self.messages):
+            text = {
+                "/slack": lambda body: body["attachments"][0]["text"],
+                "/discord": lambda body: body["embeds"][0]["description"],
+                "/pagerduty": lambda body: body["payload"]["custom_details"]["what"],
+            }[path](body)
+            if alert in text:
+                found[path] = text
+        return found
 
     def held_back(self) -> set[tuple[str, str]]:
         """(tenant, alert) of what Alertmanager keeps quiet now."""
@@ -177,3 +200,26 @@ def test_one_shards_dead_exporter_keeps_no_other_shard_quiet(told: Told):
     told.send(alert(DROP, "deaf", "critical", shard="0"), alert(DROP, "loud", "critical", shard="1"))
     eventually(lambda: ("loud", DROP, "critical") in told.paged())
     eventually(lambda: told.held_back() == {("deaf", DROP)})
+
+
+def test_a_fault_that_touches_thousands_of_tenants_is_one_message_that_every_receiver_takes(told: Told):
+    missing = {"alertname": "BillingHistoryMissing", "detector": "watchdog", "severity": "critical"}
+    everyone = [{**missing, "tenant": f"t{number:04}"} for number in range(3000)]
+    told.send(*everyone, description="Prometheus has no record of this tenant from 8d ago. " * 9)
+    eventually(lambda: len(told.texts("BillingHistoryMissing")) == 3)
+    for path, text in told.texts("BillingHistoryMissing").items():
+        shown = 5 if path == "/discord" else 10
+        assert text.count("BillingHistoryMissing") == shown
+        assert text.endswith(f"and {3000 - shown} more\n")
+        assert len(text) < (4096 if path == "/discord" else 8000)
+
+
+def test_where_a_message_leaves_alerts_out_it_shows_those_that_fire(told: Told):
+    missing = {"alertname": "BillingHistoryMissing", "detector": "watchdog", "severity": "critical"}
+    ended = [{**missing, "tenant": f"t{number:02}"} for number in range(11)]
+    told.send({**missing, "tenant": "t11"}, description="still so", ended=ended)
+    eventually(lambda: len(told.texts("BillingHistoryMissing")) == 3)
+    for text in told.texts("BillingHistoryMissing").values():
+        assert text.startswith("still so")
+        assert text.endswith("and 11 more\n")
+        assert "over" not in text

@@ -26,23 +26,40 @@ _SINCE = (
     'since {{ .StartsAt.UTC.Format "2006-01-02 15:04 UTC" }}'
     '{{ if eq .Status "resolved" }}, ended {{ .EndsAt.UTC.Format "15:04 UTC" }}{{ end }}'
 )
-_SLACK_TEXT = (
-    "{{ range .Alerts }}"
+_SLACK_ALERT = (
     "{{ .Annotations.description }}\n"
     f"_{{{{ .Labels.alertname }}}}, {_SINCE}_\n"
     "<{{ .Annotations.runbook_url }}|Runbook> · <{{ .Annotations.dashboard_url }}|Dashboard>"
     "{{ with .Annotations.findings }} · which ones: `{{ . }}`{{ end }}\n"
-    "{{ end }}"
 )
-_PLAIN_TEXT = (
-    "{{ range .Alerts }}"
+_PLAIN_ALERT = (
     "{{ .Annotations.description }}\n"
     f"{{{{ .Labels.alertname }}}}, {_SINCE}\n"
     "Runbook: {{ .Annotations.runbook_url }}\n"
     "Dashboard: {{ .Annotations.dashboard_url }}\n"
     "{{ with .Annotations.findings }}Which ones: {{ . }}\n{{ end }}"
-    "{{ end }}"
 )
+
+
+_LIST = (
+    "{{ $shown := .Alerts }}"
+    "{{ if gt (len .Alerts) MOST }}{{ with .Alerts.Firing }}{{ $shown = . }}{{ end }}{{ end }}"
+    "{{ $count := len $shown }}{{ if gt $count MOST }}{{ $count = MOST }}{{ end }}"
+    "{{ range slice $shown 0 $count }}ALERT{{ end }}"
+    "{{ if gt (len .Alerts) MOST }}and {{ len (slice .Alerts $count) }} more\n{{ end }}"
+)
+"""Some of a group's alerts, as a fault of the exporter may touch thousands of tenants; those that fire go first."""
+
+
+def _first(most: int, alert: str) -> str:
+    return _LIST.replace("MOST", str(most)).replace("ALERT", alert)
+
+
+_SLACK_TEXT = _first(10, _SLACK_ALERT)
+_PLAIN_TEXT = _first(10, _PLAIN_ALERT)
+_SHORT_TEXT = _first(5, _PLAIN_ALERT)
+"""For Discord and Telegram, which take 4,096 characters."""
+
 _SLACK_COLOR = (
     f"{_WORST}"
     '{{ if eq .Status "resolved" }}good{{ else if eq $worst "critical" }}danger'
@@ -72,12 +89,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
             {"text": "Runbook", "href": f"{{{{ {_FIRST}.Annotations.runbook_url }}}}"},
             {"text": "Dashboard", "href": f"{{{{ {_FIRST}.Annotations.dashboard_url }}}}"},
         ],
-        "details": {"what": _PLAIN_TEXT},
+        "details": {"what": _PLAIN_TEXT, "firing": "", "resolved": ""},  # whose own texts hold every alert
     },
     "email": {"send_resolved": True, "headers": {"Subject": _HEAD}, "text": _PLAIN_TEXT, "html": ""},
     "webhook": {"send_resolved": True},
-    "discord": {"send_resolved": True, "title": _HEAD, "message": _PLAIN_TEXT},
-    "telegram": {"send_resolved": True, "message": f"{_HEAD}\n{_PLAIN_TEXT}"},
+    "discord": {"send_resolved": True, "title": _HEAD, "message": _SHORT_TEXT},
+    "telegram": {"send_resolved": True, "message": f"{_HEAD}\n{_SHORT_TEXT}"},
 }
 
 _LOCAL_SERVER = {"smarthost": "localhost:25", "require_tls": False}
