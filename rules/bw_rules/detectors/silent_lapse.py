@@ -43,7 +43,8 @@ def condition(t: Thresholds, scope: Scope) -> str:
         ")"
     )
     narrow = f"\nand on (tenant)\n{created(scope)}" if scope != scope.beside else ""
-    return f"{silent}{narrow}\nand on () (min_over_time({UP}[{duration(_gate(t))}]) == 1)"
+    there = f"max_over_time({UP}[{duration(_outage(t))}])[{duration(_gate(t))}:{duration(MINUTE)}]"
+    return f"{silent}{narrow}\nand on () (min_over_time({there}) == 1)"
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
@@ -61,7 +62,7 @@ def description(t: Thresholds) -> str:
 
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Longer and exactly as long, never seen, and with the exporter away."""
-    limit, gate = t.max_silence, _gate(t)
+    limit, gate, outage = t.max_silence, _gate(t), _outage(t)
 
     def silent(
         name: str, outcome: Outcome, last: int | None, created: int = ALWAYS, up: Steps = ((ALWAYS, 1),)
@@ -69,6 +70,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         return Case(name, outcome, (), created, last, up, fine=True)
 
     back = ((ALWAYS, 1), (gate + 2 * HOUR, 0))
+    failed = ((ALWAYS, 1), (2 * outage, 0), (2 * outage - MINUTE, 1))
     return (
         silent("silent for longer than allowed", "fires", limit + 6 * MINUTE),
         silent("silent for exactly as long as allowed", "quiet", limit),
@@ -84,11 +86,22 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             limit + HOUR,
             up=((ALWAYS, 1), (30 * MINUTE, None)),
         ),
-        silent(
-            "silent, the exporter back for half of the gate",
-            "quiet",
-            limit + 3 * HOUR,
-            up=(*back, (gate // 2, 1)),
+        *(
+            [
+                silent(
+                    "silent, the exporter back for half of the gate",
+                    "quiet",
+                    limit + 3 * HOUR,
+                    up=(*back, (gate // 2, 1)),
+                ),
+            ]
+            if gate >= 10 * MINUTE
+            else []
+        ),
+        *(
+            [silent("silent, one scrape having failed", "fires", limit + HOUR, up=failed)]
+            if outage > MINUTE
+            else []
         ),
         silent(
             "silent, the exporter back for longer than the gate",
@@ -100,8 +113,16 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
 
 
 def _gate(t: Thresholds) -> int:
-    """Seconds the exporter must have been up: what it missed, Stripe sends again within about an hour."""
+    """Seconds without an outage: what the exporter missed, Stripe sends again within about an hour."""
     return min(HOUR, t.max_silence)
+
+
+def _outage(t: Thresholds) -> int:
+    """Seconds without one good scrape that are an outage.
+
+    A scrape that fails now and then is none: it would put the alert off for an hour, and one in every hour for good.
+    """
+    return max(MINUTE, _gate(t) // 6 // MINUTE * MINUTE)
 
 
 DETECTOR = Detector(
