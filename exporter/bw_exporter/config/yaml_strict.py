@@ -31,6 +31,10 @@ _UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError
 """What PyYAML raises on `!!bool maybe`, `!!timestamp soon` and the like."""
 
 
+_NO_DECIMAL = "is no plain decimal number; write a number as 2.5, a text in quotes"
+_NO_WHOLE = "YAML reads another number than it looks; write a number as 10, a text in quotes"
+
+
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """What YAML would silently change, at `path`; with `lost`, the value there could not be read at all."""
@@ -199,11 +203,11 @@ class _Walk:
         if tag == f"{_TAG}float":
             number = _decimal(node.value)
             if number is None:
-                self._flaw(node, path, "is no plain decimal number; write it as 2.5, or in quotes", lost=True)
+                self._flaw(node, path, _NO_DECIMAL, lost=True)
             return number
         digits = node.value.lstrip("+-")
-        if tag == f"{_TAG}int" and (":" in digits or (len(digits) > 1 and digits[0] == "0")):
-            self._flaw(node, path, "YAML reads another number than it looks; put it in quotes", lost=True)
+        if tag == f"{_TAG}int" and (":" in digits or "_" in digits or (digits != "0" and digits[:1] == "0")):
+            self._flaw(node, path, _NO_WHOLE, lost=True)
             return None
         try:
             return self._loader.construct_object(node)
@@ -218,8 +222,10 @@ class _Walk:
 
 def _decimal(text: str) -> Decimal | None:
     """Return a finite number, exactly as written; a NaN would raise at each comparison from here on."""
+    if "_" in text:
+        return None
     try:
-        number = Decimal(text.replace("_", ""))
+        number = Decimal(text)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None
