@@ -99,8 +99,10 @@ def read(path: str) -> Document:
         value = walk.value(root, ()) if root is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = Problem(f"line {line}", f"is no YAML: {error.problem or 'cannot be parsed'}; correct it")
-        raise ConfigError(path, (problem,)) from None
+        said = f"{error.problem or 'cannot be parsed'}; correct it"
+        if error.problem_mark and _is_tab(text, error.problem_mark):
+            said = "a tab stands where YAML wants spaces; indent with spaces"
+        raise ConfigError(path, (Problem(f"line {line}", f"is no YAML: {said}"),)) from None
     except yaml.YAMLError:
         problem = Problem("file", "is no YAML: it holds characters YAML forbids; remove them")
         raise ConfigError(path, (problem,)) from None
@@ -124,6 +126,11 @@ def _check_depth(text: str, path: str) -> None:
                 raise ConfigError(path, (problem,))
     finally:
         loader.dispose()
+
+
+def _is_tab(text: str, mark: yaml.Mark) -> bool:
+    [line] = text.splitlines()[mark.line : mark.line + 1] or [""]
+    return line[mark.column : mark.column + 1] == "\t"
 
 
 def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] | None:
