@@ -9,7 +9,7 @@ from __future__ import annotations
 from bw_exporter.money import MINOR_UNITS, OTHER
 
 NONE = "none"
-"""The value of a label whose field Stripe left null."""
+"""The value of a reason that Stripe left null. A status never is: one that is missing all the same is `other`."""
 
 CURRENCIES = tuple(sorted(MINOR_UNITS))
 
