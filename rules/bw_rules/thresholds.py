@@ -103,7 +103,8 @@ class NumberBetween(Bounded):
             raise problem(f"{str(value)[:20]} is out of bounds; use a number {self._range}")
         if number != round(number, 3):
             raise problem("has too many decimals; use at most three")
-        return number
+        whole = number.to_integral_value()
+        return whole if whole == number else number.normalize()  # 2.50 is 2.5, by name of its profile too
 
     @property
     def _range(self) -> str:

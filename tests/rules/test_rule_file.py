@@ -203,6 +203,15 @@ def test_a_profile_keeps_its_name_when_another_tenant_joins_it(config: Callable[
     assert names(WILD) == names(WILD + WILD.splitlines()[-1].replace("lag-2", "lag-3") + "\n")
 
 
+def test_a_profile_keeps_its_name_however_a_number_is_written(config: Callable[[str], Tenants]):
+    def text(multiplier: str) -> str:
+        fraud = f"fraud_spike: {{multiplier: {multiplier}}}"
+        return rendered(config(f"tenants: {{a: {{webhook_secret: whsec_a, detectors: {{{fraud}}}}}}}"))
+
+    assert text("2.50") == text("2.5") != text("2.05")
+    assert text("10.0") == text("10") == text("10.000")
+
+
 def test_thresholds_are_compared_as_whole_numbers(wild: Tenants):
     for rule in rules(rendered(wild)):
         if "alert" in rule:
