@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 from bw_exporter import __version__, tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
-from bw_rules import build, output
+from bw_rules import arguments, build, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.render import receiver_fields
 from bw_rules.wording import some
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from bw_exporter.tenants import Tenants
 
-_MOST_SHARDS = 1000
 FORMATS = ("prometheus", "operator", "mimir")
 
 
@@ -54,17 +53,30 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("BW_CONFIG_FILE", "tenants.yaml"),
         help="the tenants.yaml (BW_CONFIG_FILE; default: %(default)s)",
     )
-    made = argparse.ArgumentParser(add_help=False)
-    made.add_argument("--job", default=build.JOB, help="the exporter's scrape job (default: %(default)s)")
+    job = argparse.ArgumentParser(add_help=False)
+    job.add_argument(
+        "--job",
+        type=arguments.job,
+        default=build.JOB,
+        help="the exporter's scrape job (default: %(default)s)",
+    )
+    made = argparse.ArgumentParser(add_help=False, parents=[job])
     made.add_argument(
         "--runbook-base", default=build.RUNBOOK_BASE, metavar="URL", help="where the runbooks are"
     )
     made.add_argument("--dashboard-base", default=build.DASHBOARD_BASE, metavar="URL", help="Grafana's …/d")
-    made.add_argument("--format", choices=FORMATS, default="prometheus", help="default: %(default)s")
+    made.add_argument(
+        "--format", choices=FORMATS, default="prometheus", help="who reads it (default: %(default)s)"
+    )
     made.add_argument("--name", default="billingwatch", help="of the PrometheusRule (default: %(default)s)")
     made.add_argument("--namespace", help="of the PrometheusRule, or of the groups in Mimir")
     made.add_argument(
-        "--label", action="append", default=[], type=_label, metavar="K=V", help="on the PrometheusRule"
+        "--label",
+        action="append",
+        default=[],
+        type=arguments.label,
+        metavar="K=V",
+        help="on the PrometheusRule",
     )
     written = argparse.ArgumentParser(add_help=False)
     written.add_argument("--output", metavar="FILE", help="instead of standard output")
@@ -74,13 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("alertmanager", parents=[config, written], help="write alertmanager.yml")
     one.add_argument("--base", metavar="FILE", help="an alertmanager.yml to merge into")
     one.add_argument(
-        "--alertmanager-version", type=_version, default=(0, 25), metavar="0.25", help="default: 0.25"
+        "--alertmanager-version",
+        type=arguments.version,
+        default=receiver_fields.OLDEST,
+        metavar="0.25",
+        help="yours, which has to take every field (default: 0.25)",
     )
     one.set_defaults(run=_alertmanager)
     one = commands.add_parser("check", parents=[config], help="check a rule file")
     one.add_argument("file", metavar="FILE")
     one.set_defaults(run=_check)
-    one = commands.add_parser("test", parents=[config, made], help="run the detectors' cases in promtool")
+    one = commands.add_parser("test", parents=[config, job], help="run the detectors' cases in promtool")
     one.set_defaults(run=_test)
     one = commands.add_parser(
         "diff", parents=[config, made], help="exit 1 if FILE is not what would be rendered"
@@ -90,13 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser(
         "split", parents=[config], help="cut tenants.yaml into shards by hash of the tenant's id"
     )
-    one.add_argument("--shards", type=_shards, required=True, metavar="N", help="how many, 2 to 1000")
-    one.add_argument("--output-dir", type=Path, metavar="DIR", help="default: beside the file")
+    one.add_argument(
+        "--shards", type=arguments.shards, required=True, metavar="N", help="how many, 2 to 1000"
+    )
+    one.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="where they go; without it, beside the file"
+    )
     one.set_defaults(run=_split)
     one = commands.add_parser("list", parents=[config], help="detectors and the thresholds in force")
     one.set_defaults(run=_list)
     one = commands.add_parser(
-        "explain", parents=[config, made], help="one detector: thresholds, PromQL, runbook"
+        "explain", parents=[config, job], help="one detector: thresholds, PromQL, runbook"
     )
     one.add_argument("detector", metavar="DETECTOR")
     one.add_argument("--tenant", metavar="T", help="as this tenant has it")
@@ -155,7 +175,7 @@ def _test(args: argparse.Namespace) -> int:
     from bw_rules import trial_run  # noqa: PLC0415 - this command alone
 
     with tempfile.TemporaryDirectory(prefix="bw-rules-") as folder:
-        passed, lines = trial_run.run(_load(args), _settings(args), Path(folder))
+        passed, lines = trial_run.run(_load(args), build.Settings(args.job), Path(folder))
     print("\n".join(lines))
     return 0 if passed else 1
 
@@ -200,7 +220,8 @@ def _explain(args: argparse.Namespace) -> int:
         )
     if args.tenant is not None and args.tenant not in found.by_id:
         raise BillingWatchError(f"{args.config} has no tenant {args.tenant}; {_ways_out(args.tenant, found)}")
-    print("\n".join(explain.explanation(found, args.detector, args.tenant, _settings(args))))
+    settings = build.Settings(args.job)
+    print("\n".join(explain.explanation(found, args.detector, args.tenant, settings)))
     return 0
 
 
@@ -218,26 +239,6 @@ def _load(args: argparse.Namespace) -> Tenants:
 
 def _settings(args: argparse.Namespace) -> build.Settings:
     return build.Settings(args.job, args.runbook_base, args.dashboard_base)
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError("write it as KEY=VALUE")
-    return name, value
-
-
-def _shards(text: str) -> int:
-    if not text.isdecimal() or not 1 < int(text) <= _MOST_SHARDS:
-        raise argparse.ArgumentTypeError(f"give a whole number from 2 to {_MOST_SHARDS}")
-    return int(text)
-
-
-def _version(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError("write it as 0.27")
-    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":

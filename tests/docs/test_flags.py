@@ -139,6 +139,12 @@ def test_every_flag_that_exists_is_documented() -> None:
             assert f"| `{flag}" in section, f"{command} {flag}"
 
 
+def test_every_flag_has_a_meaning() -> None:
+    rows = re.findall(r"(?m)^\| `--.*$", (ROOT / "docs/command-line.md").read_text())
+    assert rows
+    assert [row for row in rows if row.endswith("|  |")] == []
+
+
 def test_every_target_of_make_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in pages():

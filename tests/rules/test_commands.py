@@ -145,6 +145,26 @@ def test_a_tenant_that_is_like_no_other_is_met_with_those_there_are(
     assert "and 1,490 more; without" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["render", "--job", ""], "--job: give the exporter's job_name"),
+        (["alertmanager", "--alertmanager-version", "0.24"], "--alertmanager-version: 0.25 is the oldest"),
+        (["alertmanager", "--alertmanager-version", "new"], "--alertmanager-version: write it as 0.27"),
+        (["render", "--label", "a"], "--label: write it as KEY=VALUE"),
+        (["test", "--format", "mimir"], "unrecognized arguments: --format"),
+        (["explain", "fraud_spike", "--name", "x"], "unrecognized arguments: --name"),
+    ],
+)
+def test_what_a_command_cannot_use_is_refused_and_not_ignored(
+    file: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--config.file", file])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
     code = (
         "import sys, bw_rules.cli, bw_rules.explain, bw_rules.validate, bw_rules.trial_run, bw_rules.render.merge\n"
