@@ -165,6 +165,31 @@ def test_what_a_command_cannot_use_is_refused_and_not_ignored(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "Bad_Name!"], "--name: 'Bad_Name!' is no name"),
+        (["--name", "a..b"], "--name: "),
+        (["--name", ""], "--name: "),
+        (["--namespace", "X"], "--namespace: 'X' is no namespace"),
+        (["--namespace", "a.b"], "--namespace: "),
+        (["--label=-a=b"], "--label: '-a' is no label"),
+        (["--label", "Up/a=b"], "--label: 'Up/a' is no label"),
+        (["--label", "a=b c"], "--label: a's value"),
+    ],
+)
+def test_what_kubernetes_would_refuse_of_a_prometheus_rule_is_said_with_the_way_out(
+    file: str, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    render = ["render", "--config.file", file, "--format", "operator"]
+    assert main([*render, *words]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(said)
+    assert captured.out == ""
+    good = ["--name", "a-1.b", "--namespace", "a-1", "--label", "example.com/A_1=B.2", "--label", "empty="]
+    assert main([*render, *good]) == 0
+
+
 def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
     code = (
         "import sys, bw_rules.cli, bw_rules.explain, bw_rules.validate, bw_rules.trial_run, bw_rules.render.merge\n"
