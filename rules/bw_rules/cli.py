@@ -134,6 +134,8 @@ def _rendered(args: argparse.Namespace, found: Tenants) -> str:
         from bw_rules.render import mimir  # noqa: PLC0415 - one format is used at a time
 
         groups = build.groups(found, _settings(args), mimir.RULES_PER_GROUP)
+        if len(groups) > mimir.GROUPS_PER_TENANT:
+            print(f"{args.config}: {mimir.too_many(len(groups))}", file=sys.stderr)
         return mimir.render(groups, args.config, args.namespace or args.name)
     groups = build.groups(found, _settings(args))
     if args.format == "operator":
