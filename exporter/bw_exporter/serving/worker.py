@@ -18,6 +18,7 @@ from bw_exporter.monitoring.private import private_app
 from bw_exporter.refusals import Refusals
 from bw_exporter.serving.batch import Batch
 from bw_exporter.serving.http_worker import HttpWorker
+from bw_exporter.serving.one_heap import use_one_heap
 from bw_exporter.serving.submissions import Submissions
 from bw_exporter.store import PromptStore, SubmittingStore, open_store
 
@@ -154,6 +155,11 @@ class PrivateWorker(Worker):
     """Serves /metrics and the rest of the private listener, and keeps house in the store."""
 
     role = "private"
+
+    def init_process(self) -> None:
+        """As any worker, and mind what large pages leave behind."""
+        use_one_heap()
+        super().init_process()
 
     def build(self, store: Store) -> WSGIApplication:
         """Return the private application."""
