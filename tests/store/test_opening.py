@@ -56,7 +56,9 @@ def test_a_path_may_hold_what_a_url_may_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://host/db", "sqlite:///", "sqlite://x", "billing.db", ""])
 def test_an_unknown_kind_of_store_is_refused_with_the_kinds_there_are(url: str) -> None:
-    with pytest.raises(StoreUnusableError, match="use sqlite:///relative/path or sqlite:////absolute/path"):
+    with pytest.raises(
+        StoreUnusableError, match="write sqlite:///relative/path, sqlite:////absolute/path or postgresql://"
+    ):
         open_store(url)
 
 

@@ -63,6 +63,6 @@ def _postgres(url: str) -> Store:
         from bw_exporter.store.postgres.store import PostgresStore  # noqa: PLC0415
     except ImportError as error:
         raise StoreUnusableError(
-            f"PostgreSQL needs a driver that is not here ({error}): pip install 'billingwatch-exporter[postgres]'"
+            f"PostgreSQL needs a driver that is not here ({error}): pip install '.[postgres]'"
         ) from error
     return PostgresStore(url)
