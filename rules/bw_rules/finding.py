@@ -38,7 +38,7 @@ class Finding:
 
     def condition(self, t: Held, scope: Scope) -> str:
         """One was found: the counter is exact, the time of the last one needs no history at all."""
-        last = f"max by (tenant) ({scope.raw(self.last.name)} > 0)"
+        last = f"max by (tenant) ({scope.latest(self.last.name)} > 0)"
         return (
             f"{scope.recorded(self.found.delta_name(t.hold))} >= 1\n"
             f"or on (tenant)\n"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MINUTE = 60
 HOUR = 3600
 DAY = 86_400
+_MISSED = 5 * MINUTE
+"""So many seconds of missed scrapes, and no alert resolves that would fire anew a minute later."""
 _AFTER = 5 * MINUTE
 """A replica scraped later knows more, and if it goes the highest steps back until the next scrape: no loss."""
 _RESTORING = 6 * HOUR
@@ -37,6 +39,10 @@ class Scope:
     def raw(self, name: str, *matchers: str) -> str:
         """Return the selector of an exported series."""
         return f"{name}{{{','.join((self.matchers, *matchers))}}}"
+
+    def latest(self, name: str) -> str:
+        """Return PromQL for an exported series, through a missed scrape."""
+        return latest(self.raw(name))
 
     @property
     def matchers(self) -> str:
@@ -131,12 +137,13 @@ class Counter:
         `lost` recorded, of which the largest of several losses counts.
         """
         start = self._at(scope, offset + window)
-        end = self._at(scope, offset) if offset else scope.recorded(self.max_name)
+        now = latest(scope.recorded(self.max_name))
+        end = self._at(scope, offset) if offset else now
         on = ", ".join(self.by)
         if made_good:
             when = f"[{duration(window)}]" + (f" offset {duration(offset)}" if offset else "")
             lost = f"max_over_time({scope.recorded(self.lost_name)}{when})"
-            end += f"\n+ on ({on})\n({lost} or on ({on}) 0 * {scope.recorded(self.max_name)})"
+            end += f"\n+ on ({on})\n({lost} or on ({on}) 0 * {now})"
         difference = f"{end}\n- on ({on})\n{start}"
         if self.young_from_zero and offset:
             # A past that went back by an unknown loss is no past to compare with, and above all not one of 0.
@@ -151,7 +158,7 @@ class Counter:
         if not self.young_from_zero:
             return past
         young = f"{created(scope.everyone)} > time() - {ago}"
-        return f"(\n  {past}\n  or on (tenant)\n  (0 * {recorded} and on (tenant) ({young}))\n)"
+        return f"(\n  {past}\n  or on (tenant)\n  (0 * {latest(recorded)} and on (tenant) ({young}))\n)"
 
 
 def counter(
@@ -188,7 +195,12 @@ def tenants_matcher(ids: Iterable[str], *, negative: bool = False) -> str:
 
 def created(scope: Scope) -> str:
     """Return PromQL for when each tenant was first known."""
-    return f"max by (tenant) ({scope.raw(catalog.TENANT_CREATED.name)})"
+    return f"max by (tenant) ({scope.latest(catalog.TENANT_CREATED.name)})"
+
+
+def latest(series: str) -> str:
+    """Return PromQL for a series as it is, or was before scrapes were missed."""
+    return f"last_over_time({series}[{duration(_MISSED)}])"
 
 
 def lived(scope: Scope, baseline: int, window: int) -> str:

@@ -71,8 +71,8 @@ def test_an_override_is_tried_beside_the_default(config: Callable[[str], Tenants
         ("fraud_spike", ">= 3\n", ">= 0\n"),
         (
             "fraud_spike",
-            "max by (tenant) (billing_tenant_created",
-            "0 * max by (tenant) (billing_tenant_created",
+            "max by (tenant) (last_over_time(billing_tenant_created",
+            "0 * max by (tenant) (last_over_time(billing_tenant_created",
         ),
         ("fraud_spike", ", 1, 604800)", ", 604800, 604800)"),
         ("charge_failure_spike", ", 1, 604800)", ", 604800, 604800)"),

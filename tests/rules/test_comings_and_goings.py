@@ -25,6 +25,8 @@ tenants:
 """
 FAILURES, ATTEMPTS = 'billing_charge_failures_total|reason="other"', "billing_charge_attempts_total|"
 EVENTS = 'billing_events_total|type="other"'
+DUPLICATES = "billing_duplicate_charges_total|"
+LATE, IN_TIME = "billing_webhook_lag_seconds_count|", 'billing_webhook_lag_seconds_bucket|le="30.0"'
 UP = "up|"
 OF_REPLICAS = {"BillingExporterReplicaDown"}
 CREATED, LAST = "billing_tenant_created_timestamp_seconds|", "billing_last_event_timestamp_seconds|"
@@ -53,6 +55,19 @@ STORIES = (
             (EVENTS, "a"): [(MINUTES, 104), (29, 105)],
             (EVENTS, "b"): [(MINUTES, 104), (31, 105), (30, None)],
         },
+    ),
+    Story(
+        "a scrape that fails while a duplicate, a silence and late events are told of",
+        {
+            (UP, "a"): [(MINUTES, 1), (0, 0)],
+            (DUPLICATES, "a"): [(MINUTES, 0), (20, 1), (0, None)],
+            (LATE, "a"): [(MINUTES, 0), (10, 2), (0, None)],
+            (IN_TIME, "a"): [(MINUTES, 0), (0, None)],
+            (EVENTS, "a"): [(MINUTES, 100), (0, None)],
+            (CREATED, "a"): [(MINUTES, -5 * DAY * 60), (0, None)],
+            (LAST, "a"): [(MINUTES, -999), (0, None)],
+        },
+        frozenset({"BillingDuplicateCharge", "BillingSilentLapse", "BillingWebhookLag"}),
     ),
     Story(
         "a pod replaced by another one, and then by a third",

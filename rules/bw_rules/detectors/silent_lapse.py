@@ -34,7 +34,7 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: A
 
 def condition(t: Thresholds, scope: Scope) -> str:
     """Silent, or never heard of since it was set up; and the exporter was there to hear."""
-    last = f"max by (tenant) ({scope.beside.raw(catalog.LAST_EVENT.name)} > 0)"
+    last = f"max by (tenant) ({scope.beside.latest(catalog.LAST_EVENT.name)} > 0)"
     silent = (
         "(\n"
         f"  time() - {last} > {t.max_silence}\n"
