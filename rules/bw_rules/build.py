@@ -36,7 +36,8 @@ class Settings:
 def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> tuple[Group, ...]:
     """Return every group, detectors by name and the watchdog last; the same input gives the same output.
 
-    `at_most` is how many rules a group may hold, where there is such a limit; what does not fit is split.
+    `at_most` is how many rules a group may hold, where there is such a limit; what does not fit is split. Only the
+    rulers of Mimir and Cortex have one, and those do not tell their tenants of failed evaluations.
     """
     found = [
         group
@@ -44,13 +45,18 @@ def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> 
         for group in _groups(name, detector, tenants, settings, at_most)
         if group.rules  # a detector that is off for all has none, and Mimir refuses a group without
     ]
-    return (*found, *_split(watchdog_group(settings, history.reaches(tenants)), at_most))
+    about_itself = watchdog_group(settings, tenants)
+    if at_most is not None:
+        told = [rule for rule in about_itself.rules if rule.name != watchdog.EVALUATION_FAILURES]
+        about_itself = Group(about_itself.name, tuple(told))
+    return (*found, *_split(about_itself, at_most))
 
 
-def watchdog_group(settings: Settings, reaches: Iterable[history.Reach]) -> Group:
+def watchdog_group(settings: Settings, tenants: Tenants) -> Group:
     """Return the watchdog's own group."""
-    of_tenants = [history.missing(settings.job, reach) for reach in reaches]
-    return watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, of_tenants)
+    of_tenants = [history.missing(settings.job, reach) for reach in history.reaches(tenants)]
+    labels = sorted(tenants.default_labels.items())
+    return watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, of_tenants, labels)
 
 
 def detector_of(group: str) -> str:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NAME = "watchdog"
+EVALUATION_FAILURES = "BillingRuleEvaluationFailures"
 _MINUTE = 60
 _REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
+_OUR_GROUPS = 'rule_group=~".*;billingwatch[.][a-z_]+([.][0-9]+)?"'
+"""Prometheus' label is the rule file, which may be anybody's, and after `;` the group's name."""
 _ACCEPTED = 'result=~"accepted|redelivered"'
 
 EVENTS = counter(catalog.EVENTS, summed="type")
@@ -49,23 +52,36 @@ class WatchdogAlert:
     profile: str = "default"
 
 
-def group(job: str, runbook_base: str, dashboard_base: str, of_tenants: Iterable[WatchdogAlert]) -> Group:
-    """Return the watchdog's group; `of_tenants` are alerts that depend on what tenants have chosen."""
+def group(
+    job: str,
+    runbook_base: str,
+    dashboard_base: str,
+    of_tenants: Iterable[WatchdogAlert],
+    labels: Iterable[tuple[str, str]] = (),
+) -> Group:
+    """Return the watchdog's group; `of_tenants` are alerts that depend on what tenants have chosen.
+
+    `labels` are those of `defaults`, for alerts that name a tenant. A tenant's own would cost a rule of each such
+    alert for every distinct set of labels, which alerts about the watchdog are not worth.
+    """
     scope = Scope(job)
     recordings = (
         *(one.recording(scope) for one in _COUNTERS),
         *(one.delta(scope, _WINDOW) for one in (REFUSED, ACCEPTED, STORE_ERRORS)),
     )
-    found = tuple(_rule(one, runbook_base, dashboard_base) for one in (*alerts(job), *of_tenants))
+    found = tuple(_rule(one, runbook_base, dashboard_base, labels) for one in (*alerts(job), *of_tenants))
     return Group(f"billingwatch.{NAME}", (*recordings, *found))
 
 
-def _rule(one: WatchdogAlert, runbook_base: str, dashboard_base: str) -> Alert:
+def _rule(
+    one: WatchdogAlert, runbook_base: str, dashboard_base: str, labels: Iterable[tuple[str, str]]
+) -> Alert:
+    of_tenant = labels if "tenant" in one.labels else ()
     tenant = "?var-tenant={{ $labels.tenant }}" if "tenant" in one.labels else ""
     return Alert(
         one.name,
         one.expr,
-        (("severity", one.severity), ("detector", NAME), ("threshold_profile", one.profile)),
+        (*of_tenant, ("severity", one.severity), ("detector", NAME), ("threshold_profile", one.profile)),
         (
             ("summary", one.summary),
             ("description", one.description),
@@ -133,6 +149,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             ),
             labels=("tenant",),
             for_=5 * _MINUTE,
+            keep_firing_for=_WINDOW,
         ),
         WatchdogAlert(
             "BillingStoreErrors",
@@ -188,12 +205,12 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             keep_firing_for=DAY,
         ),
         WatchdogAlert(
-            "BillingRuleEvaluationFailures",
+            EVALUATION_FAILURES,
             "critical",
             "Prometheus fails to evaluate the billing rules.",
             f"{VALUE} evaluations in {{{{ $labels.rule_group }}}} failed within 10m; its alerts cannot fire.",
             "sum by (rule_group) (\n"
-            '  increase(prometheus_rule_evaluation_failures_total{rule_group=~".*billingwatch.*"}[10m])\n'
+            f"  increase(prometheus_rule_evaluation_failures_total{{{_OUR_GROUPS}}}[10m])\n"
             ") > 0",
             Runbook(
                 "Prometheus could not evaluate rules of a group of ours.",

@@ -27,6 +27,8 @@ UP, STORE, RELOAD, EVENTS, CREATED, LAST = HEALTHY
 REQUESTS = 'billingwatch_webhook_requests_total{job="billing-exporter",instance="a",tenant="%s",result="%s"}'
 FAILED = 'prometheus_rule_evaluation_failures_total{rule_group="rules.yml;billingwatch.fraud_spike"}'
 
+THEIRS = 'prometheus_rule_evaluation_failures_total{rule_group="/etc/rules/billingwatch/other.yml;theirs"}'
+
 
 def steady(value: int, since: int, then: int) -> str:
     """Return a series that is `value`, and `then` for its last `since` minutes."""
@@ -72,6 +74,15 @@ def steady(value: int, since: int, then: int) -> str:
         ({EVENTS: f"100+1x{MINUTES - 93} _x90 20+1x2"}, {"BillingCounterReset"}),
         ({CREATED: f"-2592000+0x{MINUTES}"}, {"BillingHistoryMissing"}),
         ({FAILED: f"0+0x{MINUTES - 5} 3+3x4"}, {"BillingRuleEvaluationFailures"}),
+        ({FAILED.replace('"}', '.2"}'): f"0+0x{MINUTES - 5} 3+3x4"}, {"BillingRuleEvaluationFailures"}),
+        ({THEIRS: f"0+0x{MINUTES - 5} 3+3x4"}, set()),
+        (
+            {
+                REQUESTS % ("t", "bad_signature"): steady(0, 25, 6),
+                REQUESTS % ("t", "accepted"): f"50+0x{MINUTES}",
+            },
+            {"BillingWebhookRefused"},
+        ),
     ],
 )
 def test_the_watchdog_tells_of_its_own_faults_and_of_nothing_else(
@@ -105,3 +116,10 @@ def test_the_watchdog_tells_of_its_own_faults_and_of_nothing_else(
     (tmp_path / "test.yml").write_text(dump(test, "test"))
     code, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
     assert code == 0, said
+
+
+def test_the_labels_of_all_tenants_are_on_what_is_told_of_one(config: Callable[[str], Tenants]):
+    tenants = config("defaults: {labels: {team: payments}}\ntenants: {t: {webhook_secret: whsec_a}}")
+    rules = build.groups(tenants, build.Settings())[-1].rules
+    told = {rule.name for rule in rules if ("team", "payments") in getattr(rule, "labels", ())}
+    assert told == {"BillingWebhookRefused", "BillingCounterReset", "BillingHistoryMissing"}
