@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.problems import unknown
 from bw_exporter.errors import Problem
+from bw_rules.render import receiver_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -112,6 +113,8 @@ def problems(receiver: Receiver, version: Version, given: Collection[str] = ()) 
             yield Problem(f"{place}.{name}", _too_new(*newer[name]))
         elif name not in FIELDS[kind] and name not in newer and version <= NEWEST:
             yield Problem(f"{place}.{name}", unknown(name, (*sorted(FIELDS[kind]), *newer), "field"))
+        elif (name in FIELDS[kind] or name in newer) and (said := receiver_values.problem(name, value)):
+            yield Problem(f"{place}.{name}", said)
         yield from _nested(f"{place}.{name}", name, value, version)
     for either in _NEEDED[kind]:
         if not any(name in receiver.fields or f"{kind}_{name}" in given for name in either):
