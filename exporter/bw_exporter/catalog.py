@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bw_exporter import labels as lists
+from bw_exporter.money import OTHER
 
 LAG_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400, 259200)
 """Upper bounds of billing_webhook_lag_seconds; a webhook_lag threshold has to be one of them."""
@@ -61,8 +62,9 @@ def _closed(name: str, values: tuple[str, ...]) -> Label:
 
 
 def _open(name: str, values: tuple[str, ...], *initial: str) -> Label:
-    """A long list: most series appear with their first increment; `initial` stands for the family until then."""
-    return Label(name, values, initial or ("other",))
+    """A long list: most series appear with their first increment; `initial`, and `other`, are there from the start."""
+    rest = (OTHER,) if OTHER in values else ()
+    return Label(name, values, (*initial, *rest))
 
 
 _CURRENCY = _open("currency", lists.CURRENCIES)
