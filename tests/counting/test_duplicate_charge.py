@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bw_exporter.checks import duplicate_charge
 from bw_exporter.shop.objects import invoices, payments
 from bw_exporter.store import open_store
 
@@ -46,6 +47,7 @@ def test_the_same_payer_charged_the_same_twice_is_found_after_the_grace(books: B
     assert books.value("billing_duplicate_charge_minor_units_total", currency="usd") == 2000
     assert books.value("billing_last_duplicate_charge_timestamp_seconds") == books.now
     (finding,) = books.findings()
+    assert tuple(finding.details) == duplicate_charge.DETAILS
     assert finding.details["charge"] == second["id"]
     assert finding.details["duplicate_of"] == first["id"]
     assert finding.details["seconds_apart"] == 30

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bw_exporter import housekeeping
+from bw_exporter.checks import invoice_mismatch
 from bw_exporter.shop.objects import invoices, subscriptions
 from bw_exporter.store import open_store
 
@@ -91,6 +92,7 @@ def test_a_wrong_invoice_is_one_mismatch_after_the_grace_however_many_events_sho
     assert after_the_graces(billing.books) == {"mismatch": 1}
     assert billing.books.value("billing_last_invoice_mismatch_timestamp_seconds") == NOW + 901
     (finding,) = billing.books.findings()
+    assert tuple(finding.details) == invoice_mismatch.DETAILS
     assert finding.details["invoice"] == invoice["id"]
     assert [(line["amount"], line["expected"]) for line in finding.details["lines"]] == [
         (2500, "2000"),

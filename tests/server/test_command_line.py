@@ -178,6 +178,9 @@ def test_findings_are_listed_as_a_table_as_json_and_as_csv(tmp_path: Path):
     lines = run(*command, "--format", "csv", "--tenant", "other", cwd=tmp_path).stdout.splitlines()
     (row,) = csv.DictReader(lines)
     assert (row["tenant"], row["amount"], row["charge"]) == ("other", "120", "ch_120")
+    assert (
+        run(*command, "--format", "csv", "--tenant", "nobody", cwd=tmp_path).stdout.splitlines() == lines[:1]
+    )
     assert run(*command, "--tenant", "nobody", cwd=tmp_path).stdout == "no findings in this time\n"
 
 

@@ -83,7 +83,7 @@ def test_without_the_driver_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatc
     for name in [name for name in sys.modules if name.startswith("bw_exporter.store.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreUnusableError, match=r"pip install 'billingwatch-exporter\[postgres\]'"):
+    with pytest.raises(StoreUnusableError, match=r"pip install '\.\[postgres\]'"):
         open_store("postgresql://db/billing")
 
 

@@ -13,10 +13,11 @@ State = TypeVar("State")
 
 
 class Check(Protocol):
-    """A module of this package: what it is called, which facts it looks at, and how it judges."""
+    """A module of this package: its name, the facts it looks at, what its findings tell, and how it judges."""
 
     NAME: str
     FACTS: tuple[type, ...]
+    DETAILS: tuple[str, ...]
 
     def observe(self, fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
         """Take in one fact; count a verdict at once, or leave a Pending behind."""

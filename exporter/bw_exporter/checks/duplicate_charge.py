@@ -21,6 +21,7 @@ from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
 from bw_exporter.tenants import Tenant
 
 NAME = "duplicate_charge"
+DETAILS = ("charge", "duplicate_of", "amount", "currency", "charged_at", "seconds_apart", "link")
 FACTS = (ChargeMade, ChargeRefunded, RefundMade, RefundFailed, InvoicePayment)
 
 _NEIGHBOURS = 16

@@ -26,6 +26,7 @@ from bw_exporter.store.protocol import FOREVER, Finding, Pending, Transaction
 from bw_exporter.tenants import Tenant
 
 NAME = "invoice_mismatch"
+DETAILS = ("invoice", "subscription", "lines", "link")
 FACTS = (InvoiceSeen, SubscriptionSeen)
 
 _PLAN, _JUDGED = "plan", "judged"

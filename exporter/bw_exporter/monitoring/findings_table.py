@@ -8,6 +8,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bw_exporter.checks import CHECKS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -29,8 +31,9 @@ def _json(findings: Sequence[Finding]) -> str:
 
 
 def _csv(findings: Sequence[Finding]) -> str:
-    """Return one column for each detail that any finding has."""
-    details = list(dict.fromkeys(name for finding in findings for name in finding.details))
+    """Return a column for each detail that a check tells, whatever was found, and for those of findings of old."""
+    told = (name for check in CHECKS.values() for name in check.DETAILS)
+    details = list(dict.fromkeys((*told, *(name for finding in findings for name in finding.details))))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["found_at", "tenant", "kind", *details])
