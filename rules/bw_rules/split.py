@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bw_exporter.config import yaml_strict
 from bw_exporter.errors import BillingWatchError
 from bw_rules import output
 from bw_rules.render.yaml_text import HEADER
@@ -19,7 +20,6 @@ from bw_rules.render.yaml_text import HEADER
 if TYPE_CHECKING:
     from bw_exporter.tenants import Tenants
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -33,13 +33,14 @@ def split(tenants: Tenants, shards: int, folder: Path | None) -> list[tuple[Path
     """Write the file of each shard and the map of the proxy before them; return each path with its tenants' number.
 
     All but `tenants:` stands in every file. Without `folder` they are written beside the source, as relative paths of
-    secrets in it are looked for there. Comments are lost. The map has a line `/webhooks/<path> <shard>` for each
-    tenant. Raises BillingWatchError where a shard would be
-    empty or a file cannot be written.
+    secrets in it are looked for there. Comments are lost, and merged keys written out. The map has a line
+    `/webhooks/<path> <shard>` for each tenant. Raises BillingWatchError where a shard would be empty or a file cannot
+    be written.
     """
     source = Path(tenants.source)
     folder = folder or source.parent
-    root = _LOADER(source.read_text(encoding="utf-8")).get_single_node()
+    root = yaml_strict.load(tenants.source).root
+    assert root is not None
     section = next(value for key, value in root.value if key.value == "tenants")
     everyone, header = section.value, HEADER.format(source=PurePath(source).name)
     written = []

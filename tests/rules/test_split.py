@@ -56,6 +56,34 @@ def test_each_tenant_is_in_one_shard_as_it_was_in_the_whole(
     assert found == loaded(whole).by_id
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Tenants that come by a merge into `tenants:`, and all of `tenants:` by one into the whole file.
+        "defaults: {labels: &own {team: x}}\n"
+        "tenants:\n"
+        "  <<: {tenant-a: &shop {webhook_secret_file: a.secret, labels: *own}, tenant-b: {<<: *shop, mode: test}}\n"
+        "  tenant-b: {<<: *shop, name: Bee}\n"
+        "  tenant-c: {<<: [*shop, {name: See}]}\n"
+        "  tenant-d: {webhook_secret_file: d.secret}\n",
+        "<<: {tenants: {tenant-a: &shop {webhook_secret_file: a.secret}, tenant-b: {<<: *shop, mode: test},\n"
+        "  tenant-c: *shop, tenant-d: *shop}}\n",
+    ],
+)
+def test_a_tenant_that_comes_by_a_merge_is_in_its_shard_too(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text(text)
+    assert main(["split", "--config.file", str(file), "--shards", "2"]) == 0
+    found = {}
+    for number in range(2):
+        shard = loaded(tmp_path / f"tenants.{number}-of-2.yaml")
+        assert all(shard_of(one.id, 2) == number for one in shard.all)
+        found |= shard.by_id
+    assert found == loaded(file).by_id
+    lines = (tmp_path / "tenants.webhooks-of-2.map").read_text().splitlines()
+    assert lines == [f"/webhooks/{name} {shard_of(name, 2)}" for name in sorted(found)]
+
+
 def test_the_proxys_map_tells_the_shard_of_each_webhook(whole: Path, tmp_path: Path) -> None:
     assert main(["split", "--config.file", str(whole), "--shards", "2"]) == 0
     lines = (tmp_path / "tenants.webhooks-of-2.map").read_text().splitlines()
