@@ -297,6 +297,25 @@ def test_a_base_whose_nobody_sends_somewhere_is_an_error_and_one_that_sends_noth
         merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
 
 
+def test_a_route_of_the_bases_own_to_a_receiver_of_ours_that_is_gone_is_an_error(
+    config: Callable[[str], Tenants], amtool: str, tmp_path: Path
+):
+    base = tmp_path / "base.yml"
+    base.write_text(BASE)
+    first = merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml")
+    base.write_text(first.replace("receiver: theirs, active", "receiver: hook, active"))
+    merged = tmp_path / "merged.yml"
+    merged.write_text(merge.merge(str(base), alertmanager.routing(config(FULL), (0, 25)), "tenants.yaml"))
+    assert route(amtool, merged, team="db") == ["hook"]
+    less = FULL.replace("discord, hook, ", "discord, ").replace(
+        '  hook: {webhook: {url: "http://127.0.0.1:9/x"}}\n', ""
+    )
+    with pytest.raises(
+        ConfigError, match=r"receivers\.hook: the base's own routes send to it, .* add it again"
+    ):
+        merge.merge(str(base), alertmanager.routing(config(less), (0, 25)), "tenants.yaml")
+
+
 SILENT = """
 tenants: {a: {webhook_secret: whsec_a, notify: [slack]}, b: {webhook_secret: whsec_b}}
 watchdog: {heartbeat: spare}

@@ -25,8 +25,8 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def merge(base: str, ours: Routing, source: str) -> str:
     """Return the file at `base` with our routes first, our receivers and inhibitions last.
 
-    What an earlier merge put there is replaced. Raises ConfigError if the base cannot be read or has a
-    receiver of its own with a name of ours.
+    What an earlier merge put there is replaced. Raises ConfigError if the base cannot be read, has a receiver of its
+    own with a name of ours, or sends to a receiver of an earlier merge that is no more.
     """
     root = _read(base)
     route = _get(root, "route")
@@ -49,6 +49,10 @@ def merge(base: str, ours: Routing, source: str) -> str:
         clashes.append(Problem(f"receivers.{NOBODY}", said))
     if clashes:
         raise ConfigError(base, tuple(clashes))
+    gone = replaced - names - {one["name"] for one in ours.receivers}
+    said = "the base's own routes send to it, and it is not made here any more; name another there, or add it again"
+    if left := tuple(Problem(f"receivers.{name}", said) for name in sorted(gone & _receivers_of(route))):
+        raise ConfigError(base, left)
     receivers.value = [*theirs, *(_node(one) for one in ours.receivers if one["name"] not in names)]
     rules = _list(root, "inhibit_rules")
     theirs = [node for node in rules.value if not inhibition.is_ours(_texts(node, "source_matchers"))]
