@@ -20,7 +20,7 @@ from bw_exporter.series import Add, Change, Observe, RaiseTo
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
 from bw_exporter.tenants import Tenant
 
-Result = Literal["accepted", "redelivered", "bad_signature", "expired_signature", "malformed"]
+Result = Literal["accepted", "redelivered", "malformed"]
 Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]
 
 _LATE_KIND = "event"
@@ -35,11 +35,10 @@ class Intake:
     work: Callable[[Transaction], Result]
     warning: Mapping[str, str] = field(default_factory=dict)
 
-    def concluded(self, result: Result) -> Result:
-        """Return the result of the work, which is durable now."""
+    def warn(self, result: Result) -> None:
+        """Tell of what was accepted and cannot be read, now that the result of the work is durable."""
         if self.warning and result == "accepted":
             _log.warning("an event was accepted and not applied, since it cannot be read", extra=self.warning)
-        return result
 
 
 def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:
@@ -48,7 +47,9 @@ def receive(body: bytes, tenant: Tenant, store: Store, now: int) -> Result:
     Raises StoreUnavailableError where nothing was counted and Stripe should send the event again.
     """
     intake = read(body, tenant, now)
-    return intake.concluded(store.write(intake.work))
+    result = store.write(intake.work)
+    intake.warn(result)
+    return result
 
 
 def read(body: bytes, tenant: Tenant, now: int) -> Intake:

@@ -72,7 +72,8 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
             result, error = outcome
             if error is not None:
                 return _failed(error, tenant, refusals)
-            return _answer(400 if result == "malformed" else 200, intake.concluded(result))
+            intake.warn(result)
+            return _answer(400 if result == "malformed" else 200, result)
 
         return DurableAnswer(intake.work, store, conclude)
 

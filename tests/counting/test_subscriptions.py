@@ -166,9 +166,10 @@ def test_a_pause_that_two_types_of_event_tell_is_one(books: Books, in_order: boo
     assert books.value(CHANGES, change="paused") == 1
 
 
-def test_a_subscription_remembered_by_an_older_version_lives_on(books: Books) -> None:
+@pytest.mark.parametrize("more", [b"", b',"known_to_a_newer_version_alone":[1]'])
+def test_a_subscription_remembered_by_an_older_or_a_newer_version_lives_on(books: Books, more: bytes) -> None:
     kept = b'{"order":[%d,0],"status":"trialing","per_month":"2000 usd","cancel_at_period_end":false'
-    kept += b',"created":true,"canceled":false,"trialed":true}'
+    kept += b',"created":true,"canceled":false,"trialed":true' + more + b"}"
     books.store.write(
         lambda tx: tx.save("prod", "subscription", "sub_1", kept % books.now, books.now + 10**6)
     )
