@@ -24,6 +24,11 @@ MARKS_PER_TENANT = 200_000
 """Payers remembered per tenant, up to two a charge; the oldest beyond that are evicted, and counted as such."""
 
 
+def to_the_full_hour(keep_until: int) -> int:
+    """Return the end of the hour: so what changes often seldom moves in an index of when to forget."""
+    return -(-keep_until // 3600) * 3600
+
+
 def charges_kept_seconds(window_seconds: int) -> int:
     """How long a charge's payer is remembered: the duplicate window and Stripe's three days of retries."""
     return window_seconds + 3 * DAY_SECONDS + 3600

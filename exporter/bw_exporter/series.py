@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from bw_exporter.catalog import Family
+from bw_exporter.catalog import FAMILIES, STORE_COMMITS, UNKNOWN_TENANT, WEBHOOK_REQUESTS, Family
 
 
 class Series(NamedTuple):
@@ -86,6 +86,18 @@ def first_bucket(family: Family, value: int) -> int:
 def sum_rank(family: Family) -> int:
     """Return the rank of a histogram's sum, which stands between +Inf and the count."""
     return len(family.buckets) + 1
+
+
+def of_tenant(tenant: str) -> list[Series]:
+    """Return every stored series that a tenant exports from the start, at 0."""
+    return [
+        line for family in FAMILIES if family.stored and family.per_tenant for line in initial(family, tenant)
+    ]
+
+
+def of_no_tenant() -> list[Series]:
+    """Return those that belong to no tenant."""
+    return [series(STORE_COMMITS, ""), series(WEBHOOK_REQUESTS, "", (UNKNOWN_TENANT,))]
 
 
 def initial(family: Family, tenant: str) -> list[Series]:

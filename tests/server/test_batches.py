@@ -25,10 +25,11 @@ from bw_exporter.sender import sign
 from bw_exporter.serving import batch
 from bw_exporter.serving.batch import Batch
 from bw_exporter.serving.connection import Connection
-from bw_exporter.serving.in_loop import LARGEST_BATCH, PATIENCE_SECONDS
+from bw_exporter.serving.in_loop import LARGEST_BATCH
 from bw_exporter.serving.submissions import Submissions
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker
 from bw_exporter.store import PromptStore, open_store
+from bw_exporter.store.protocol import PATIENCE_SECONDS
 from bw_exporter.store.sqlite.file_lock import FileLock
 
 if TYPE_CHECKING:

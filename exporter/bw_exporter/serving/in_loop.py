@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bw_exporter.durable_answer import Unanswered
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.store.protocol import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +27,6 @@ T = TypeVar("T")
 
 LARGEST_BATCH = 64
 """Requests in one step, and so in one transaction of the loop's, at most."""
-
-PATIENCE_SECONDS = 8.0
-"""How long a request waits for its commit; Stripe waits for longer than that."""
 
 
 class Loop(Protocol):

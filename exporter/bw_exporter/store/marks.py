@@ -1,8 +1,11 @@
-"""Marks on their way out of a store, whichever database keeps it."""
+"""Marks of whom a tenant has charged, whichever database keeps them: their topics, neighbours and end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from bw_exporter.store.protocol import Mark
 
 MarkRow = tuple[str, int, int, str]
 """Tenant, topic, moment and key of a mark."""
@@ -11,6 +14,20 @@ BEFORE_ALL: MarkRow = ("", 0, 0, "")
 
 _AT_ONCE = 500
 _READ_AT_ONCE = 20_000
+
+
+def secret_topic(key: bytes, parts: Sequence[str]) -> int:
+    """Return 64 bits that only the holder of the store's key can make of these parts again."""
+    keyed = hashlib.blake2b("\0".join(parts).encode(), key=key, digest_size=8)
+    return int.from_bytes(keyed.digest(), "big", signed=True)
+
+
+def nearest(marks: Collection[Mark], mark: Mark, limit: int) -> tuple[list[Mark], list[Mark]]:
+    """Return at most `limit` marks before one and as many after it, each from the nearest on."""
+    ordered = sorted(marks)
+    before = [other for other in ordered if other < mark]
+    after = [other for other in ordered if other > mark]
+    return before[: -limit - 1 : -1], after[:limit]
 
 
 def in_steps(marks: Sequence[MarkRow]) -> Iterator[list[MarkRow]]:

@@ -13,6 +13,12 @@ T = TypeVar("T")
 FOREVER = 2**53
 """A `keep_until` that never comes."""
 
+PATIENCE_SECONDS = 8.0
+"""How long a request waits for its commit; Stripe waits for longer than that."""
+
+REGISTERED_AT_ONCE = 200
+"""Tenants made known in one transaction, so that ingest passes between."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from bw_exporter.store.migration import Migration
 
-WRITER = "writer"
-"""The row of bw_meta that every writing transaction locks first."""
-
+# The row `writer` is what every writing transaction locks first.
 META = (
     'CREATE TABLE IF NOT EXISTS bw_meta (name text COLLATE "C" PRIMARY KEY, value bytea NOT NULL)',
     "INSERT INTO bw_meta VALUES ('schema', '0'), ('writer', '') ON CONFLICT DO NOTHING",

@@ -24,14 +24,15 @@ from bw_exporter.store.postgres.schema import LATEST
 from bw_exporter.store.postgres.transaction import PostgresTransaction
 from bw_exporter.store.postgres.writer import Rehearsed, Writer
 from bw_exporter.store.postgres.writes import write
-from bw_exporter.store.protocol import Finding, Outcome, Transaction
+from bw_exporter.store.protocol import (
+    PATIENCE_SECONDS,
+    REGISTERED_AT_ONCE,
+    Finding,
+    Outcome,
+    Transaction,
+)
 
 T = TypeVar("T")
-
-_PATIENCE_SECONDS = 8.0
-"""How long a request waits for its commit; Stripe waits for longer than that."""
-
-_REGISTERED_AT_ONCE = 200
 
 # The key's own order, so that nothing has to be sorted; compiling the plan would cost more than it saves.
 _FOR_SCRAPES = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
@@ -55,7 +56,7 @@ class PostgresStore:
             self._payer_key = prepare(connection, url)
         self._writer = Writer(url, self._payer_key)
         self._reader = Reader(url)
-        self._group = GroupCommit(self._writer.commit, _PATIENCE_SECONDS, self._writer)
+        self._group = GroupCommit(self._writer.commit, PATIENCE_SECONDS, self._writer)
         self._holder = secrets.token_bytes(16)
         self._keeps_house = False
         self._walked: MarkRow = BEFORE_ALL
@@ -73,8 +74,8 @@ class PostgresStore:
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")}
         new = [tenant for tenant in tenants if tenant not in known]
-        for start in range(0, len(new), _REGISTERED_AT_ONCE):
-            part = new[start : start + _REGISTERED_AT_ONCE]
+        for start in range(0, len(new), REGISTERED_AT_ONCE):
+            part = new[start : start + REGISTERED_AT_ONCE]
             self._do(partial(self._registered, part, now))
 
     def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:

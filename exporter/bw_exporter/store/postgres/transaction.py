@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bw_exporter.catalog import STORE_COMMITS, Family
+from bw_exporter.retention import to_the_full_hour
 from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
+from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.postgres.reads import EventKey, Reads
 from bw_exporter.store.protocol import Finding, Mark, Pending
-
-_KEPT_BY = 3600
-"""States are kept until the next full hour, so that one that changes often seldom moves in the index."""
 
 
 @dataclass(slots=True)
@@ -64,7 +62,7 @@ class PostgresTransaction:
         return saved[0] if saved else self.reads.states(tenant, key).get(kind)
 
     def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
-        self.gathered.states[tenant, key, kind] = (state, -(-keep_until // _KEPT_BY) * _KEPT_BY)
+        self.gathered.states[tenant, key, kind] = (state, to_the_full_hour(keep_until))
 
     def mark(self, tenant: str, topic: int, mark: Mark, keep_until: int) -> None:
         self.gathered.marks.setdefault((tenant, topic), {})[mark] = keep_until
@@ -77,10 +75,7 @@ class PostgresTransaction:
         found = set(self.reads.marks(span, mark, limit))
         gathered = self.gathered.marks.get((tenant, topic), {})
         found.update(other for other in gathered if abs(other[0] - at) <= within_seconds)
-        ordered = sorted(found)
-        before = [other for other in ordered if other < mark]
-        after = [other for other in ordered if other > mark]
-        return before[: -limit - 1 : -1], after[:limit]
+        return nearest(found, mark, limit)
 
     def wait(self, pending: Pending) -> None:
         self.gathered.questions[pending.tenant, pending.check, pending.key] = pending
@@ -128,8 +123,7 @@ class PostgresTransaction:
                 self._observe(each.family, tenant, each.value)
 
     def secret_topic(self, *parts: str) -> int:
-        keyed = hashlib.blake2b("\0".join(parts).encode(), key=self._payer_key, digest_size=8)
-        return int.from_bytes(keyed.digest(), "big", signed=True)
+        return secret_topic(self._payer_key, parts)
 
     def taken(self) -> Gathered:
         """Hand over what was gathered, to be written; what is read afterwards is read from the tables."""

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import initial, series
+from bw_exporter.series import of_no_tenant, of_tenant, series
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
 
 LEASE_SECONDS = 150
 """How long a replica keeps house before another may; it prunes each minute and so renews the lease in time."""
-
-_PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
 
 _REGISTER = """
 INSERT INTO bw_tenants SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING RETURNING tenant
@@ -67,16 +65,12 @@ WHERE relkind = 'r' AND relname LIKE 'bw\\_%%'
 
 def registered(connection: Connection, tenants: Sequence[str], now: int) -> None:
     """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
-    zeroes = [
-        series(catalog.STORE_COMMITS, ""),
-        series(catalog.WEBHOOK_REQUESTS, "", (catalog.UNKNOWN_TENANT,)),
-    ]
     new: list[str] = []
     if tenants:
         (names,) = arrays("t", [(tenant,) for tenant in tenants])
         new = [row[0] for row in connection.execute(_REGISTER, (names, now)).fetchall()]
-    zeroes += [line for tenant in new for family in _PER_TENANT for line in initial(family, tenant)]
-    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in sorted(set(zeroes))]))
+    zeroes = {*of_no_tenant(), *(line for tenant in new for line in of_tenant(tenant))}
+    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in sorted(zeroes)]))
     created = [(*series(catalog.TENANT_CREATED, tenant), now) for tenant in sorted(new)]
     connection.execute(_SERIES_TO, arrays("ititi", created))
 

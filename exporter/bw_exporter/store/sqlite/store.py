@@ -17,7 +17,13 @@ from bw_exporter.errors import StoreUnusableError
 from bw_exporter.series import Change
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
-from bw_exporter.store.protocol import Finding, Outcome, Transaction
+from bw_exporter.store.protocol import (
+    PATIENCE_SECONDS,
+    REGISTERED_AT_ONCE,
+    Finding,
+    Outcome,
+    Transaction,
+)
 from bw_exporter.store.sqlite.connection import prepare
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.store.sqlite.schema import LATEST
@@ -27,11 +33,6 @@ from bw_exporter.store.sqlite.upkeep import noted_probe, pruned, registered, wit
 from bw_exporter.store.sqlite.writer import StoreLockedError, Writer
 
 T = TypeVar("T")
-
-_PATIENCE_SECONDS = 8.0
-"""How long a request waits for its commit; Stripe waits for longer than that."""
-
-_REGISTERED_AT_ONCE = 200
 
 
 class SqliteStore:
@@ -64,7 +65,7 @@ class SqliteStore:
             ) from error
         self._writer = Writer(self._file, payer_key)
         self._walked: tuple[Any, ...] = BEFORE_ALL
-        self._group = GroupCommit(self._writer.commit, _PATIENCE_SECONDS, self._lock)
+        self._group = GroupCommit(self._writer.commit, PATIENCE_SECONDS, self._lock)
 
     def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
         result: T = self._group.run(work, patient=patient)
@@ -84,8 +85,8 @@ class SqliteStore:
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._file.read("SELECT tenant FROM tenants")}
         new = [tenant for tenant in tenants if tenant not in known]
-        for start in range(0, len(new), _REGISTERED_AT_ONCE):
-            part = new[start : start + _REGISTERED_AT_ONCE]
+        for start in range(0, len(new), REGISTERED_AT_ONCE):
+            part = new[start : start + REGISTERED_AT_ONCE]
             self.write(lambda _tx, part=part: registered(self._writer.connection(), part, now))  # type: ignore[misc]
 
     def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import orjson
 
 from bw_exporter.catalog import STORE_COMMITS, Family
+from bw_exporter.retention import to_the_full_hour
 from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
+from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.protocol import Finding, Mark, Pending
 
 _PENDING = 'SELECT tenant, "check", key, subject, due_at, state FROM pending'
@@ -23,9 +24,6 @@ ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
 """Make a Series known at 0; one that is known keeps its value."""
 
 _WITHIN = "SELECT at, key FROM marks WHERE tenant = ? AND topic = ? AND at BETWEEN ? AND ?"
-
-_KEPT_BY = 3600
-"""States are kept until the next full hour, so that one that changes often seldom moves in the index."""
 
 _NEAR = 64
 """Marks of one topic read at once; only a burst of equal charges has more inside a window."""
@@ -73,7 +71,7 @@ class SqliteTransaction:
         if (tenant, key) not in self._states:
             self.load(tenant, kind, key)
         self._states[tenant, key][kind] = state
-        self._saved[tenant, key, kind] = (state, -(-keep_until // _KEPT_BY) * _KEPT_BY)
+        self._saved[tenant, key, kind] = (state, to_the_full_hour(keep_until))
 
     def mark(self, tenant: str, topic: int, mark: Mark, keep_until: int) -> None:
         self._marked.setdefault((tenant, topic), {})[mark] = keep_until
@@ -88,10 +86,7 @@ class SqliteTransaction:
             found = self._nearest(bounds, mark, limit)
         gathered = self._marked.get((tenant, topic), {})
         found += [other for other in gathered if abs(other[0] - at) <= within_seconds]
-        ordered = sorted(set(found))
-        before = [other for other in ordered if other < mark]
-        after = [other for other in ordered if other > mark]
-        return before[: -limit - 1 : -1], after[:limit]
+        return nearest(set(found), mark, limit)
 
     def wait(self, pending: Pending) -> None:
         self._execute(
@@ -132,8 +127,7 @@ class SqliteTransaction:
                 observed.setdefault((each.family, tenant), []).append(each.value)
 
     def secret_topic(self, *parts: str) -> int:
-        keyed = hashlib.blake2b("\0".join(parts).encode(), key=self._payer_key, digest_size=8)
-        return int.from_bytes(keyed.digest(), "big", signed=True)
+        return secret_topic(self._payer_key, parts)
 
     def flush(self) -> None:
         """Write what was gathered; what is read afterwards is read from the tables."""

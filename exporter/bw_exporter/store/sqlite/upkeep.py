@@ -7,32 +7,23 @@ from collections.abc import Callable, Sequence
 
 from bw_exporter import catalog
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import Change, Series, initial, series
+from bw_exporter.series import Change, of_no_tenant, of_tenant, series
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
-
-_PER_TENANT = tuple(family for family in catalog.FAMILIES if family.stored and family.per_tenant)
 
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
     """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
-    connection.executemany(ZERO, _of_no_tenant())
+    connection.executemany(ZERO, of_no_tenant())
     for tenant in tenants:
         added = connection.execute("INSERT INTO tenants VALUES (?, ?) ON CONFLICT DO NOTHING", (tenant, now))
         if added.rowcount == 0:
             continue
-        connection.executemany(ZERO, [line for family in _PER_TENANT for line in initial(family, tenant)])
+        connection.executemany(ZERO, of_tenant(tenant))
         connection.execute(
             "UPDATE series SET value = ? WHERE family = ? AND tenant = ? AND rank = ? AND line = ?",
             (now, *series(catalog.TENANT_CREATED, tenant)),
         )
-
-
-def _of_no_tenant() -> list[Series]:
-    return [
-        series(catalog.STORE_COMMITS, ""),
-        series(catalog.WEBHOOK_REQUESTS, "", (catalog.UNKNOWN_TENANT,)),
-    ]
 
 
 def noted_probe(connection: sqlite3.Connection, now: int) -> None:
