@@ -66,7 +66,7 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
         ("labels: {a: '{{ $value }}'}", "tenants.prod.labels.a", "template"),
         ("labels: {a: 1}", "tenants.prod.labels.a", "quotes"),
         ("labels: [a]", "tenants.prod.labels", "mapping"),
-        ("path_token: short", "tenants.prod.path_token", "openssl rand"),
+        ("path_token: ''", "tenants.prod.path_token", "openssl rand"),
         ("path_token: 'has/a/slash/in/its/middle'", "tenants.prod.path_token", "letters"),
         ("rate_limit: {rate: -1}", "tenants.prod.rate_limit.rate", "at least 0"),
         ("rate_limit: {rate: 1.5}", "tenants.prod.rate_limit.rate", "whole number"),
@@ -297,7 +297,7 @@ def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
     file.write_text(
         "tenants:\n"
         "  a: {webhook_secret: whsec_a, notify: [oncall]}\n"
-        "  b: {webhook_secret: whsec_a}\n"
+        "  b: {webhook_secret: whsec_a, path_token: b7}\n"
         "receivers: {oncall: {pagerduty: {}, min_severity: critical}}\n"
     )
     code, lines = checkconfig.report(str(file), THRESHOLDS, {})
@@ -305,3 +305,4 @@ def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
     assert lines[0] == f"{file}: 2 tenants, 1 receiver: ok"
     assert any("tenants.b: names no receiver" in line for line in lines)
     assert any("tenants.a: has alerts below" in line for line in lines)
+    assert any("tenants.b: has a short path_token" in line for line in lines)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bw_exporter.tenants import Tenant, Tenants
 
 _NAMED = 5
+_GUESSABLE_CHARACTERS = 16
+"""A path token that is shorter may be found by trying; the signature still keeps strangers out."""
 
 
 def report(
@@ -44,6 +46,11 @@ def warnings(tenants: Tenants) -> list[str]:
     if tenants.watchdog.notify is not None:
         idle = sorted(set(tenants.receivers) - used - {tenants.watchdog.heartbeat})
         lines.extend(f"receivers.{name}: is used by no tenant" for name in idle)
+    guessable = [one for one in tenants.all if one.path != one.id and len(one.path) < _GUESSABLE_CHARACTERS]
+    if guessable:
+        lines.append(
+            f"{_named(guessable)}: has a short path_token, to be guessed; `openssl rand -hex 16` makes one"
+        )
     shared: dict[str, list[Tenant]] = {}
     for tenant in tenants.all:
         shared.setdefault(tenant.name, []).append(tenant)

@@ -20,13 +20,13 @@ Mode = Literal["live", "test"]
 RevenueBasis = Literal["charge", "payment_intent", "invoice"]
 
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PATH_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_PATH_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def _path_token(token: str) -> str:
     if not _PATH_TOKEN.fullmatch(token):
         raise PydanticCustomError(
-            "path_token", "must be 16 to 128 letters, digits, `_` or `-`; `openssl rand -hex 16` makes one"
+            "path_token", "must be 1 to 128 letters, digits, `_` or `-`; `openssl rand -hex 16` makes one"
         )
     return token
 
