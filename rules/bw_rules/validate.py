@@ -16,9 +16,6 @@ from bw_rules.render.yaml_text import dump
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
-_OURS = re.compile(r"(?<![\w:])(?:billing\w*|(?:tenant|billing):[\w:]+)(?![\w:])")
-_LABEL_LIST = re.compile(r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\([^()]*\)")
 _ELSEWHERE = re.compile(r"up|prometheus_\w+|ALERTS(?:_FOR_STATE)?")
 """Metrics that Prometheus itself makes."""
 
@@ -35,13 +32,10 @@ def check(path: str) -> tuple[list[str], list[str]]:
     if groups is None:
         return [f"{path}: file: has no `groups:` with rules; give a rendered rule file"], []
     problems, remarks = [], []
-    parse = _parser()
-    if parse is None:
-        remarks.append("promql-parser is not installed: expressions were left to promtool")
     recorded = {str(rule["record"]) for _, rule in _rules(groups) if "record" in rule}
     for where, rule in _rules(groups):
         try:
-            read = _read_by(parse, str(rule.get("expr", "")))
+            read = _read_by(str(rule.get("expr", "")))
         except ValueError as error:
             problems.append(f"{path}: {where}: is no PromQL: {error}")
             continue
@@ -77,11 +71,9 @@ def _lines(said: str) -> list[str]:
     return [line for line in said.splitlines() if line.strip()]
 
 
-def _read_by(parse: Any, expr: str) -> set[str]:  # noqa: ANN401 - an optional package without types
-    """Return the metrics that an expression reads; without the parser, those with names like ours."""
-    if parse is None:
-        return set(_OURS.findall(_LABEL_LIST.sub(" ", _STRING.sub('""', expr))))
-    from promql_parser import VectorSelector, walk  # noqa: PLC0415 - optional
+def _read_by(expr: str) -> set[str]:
+    """Return the metrics that an expression reads; raises ValueError for what is no PromQL."""
+    from promql_parser import VectorSelector, parse, walk  # noqa: PLC0415 - no other command needs it
 
     names: set[str] = set()
 
@@ -109,11 +101,3 @@ def _rules(groups: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]
             profile = rule.get("labels", {}).get("threshold_profile", "")
             name = rule.get("alert") or rule.get("record")
             yield f"{group.get('name')}.{name}{f'[{profile}]' if profile else ''}", rule
-
-
-def _parser() -> Any:  # noqa: ANN401 - an optional package without types
-    try:
-        from promql_parser import parse  # noqa: PLC0415 - optional
-    except ImportError:
-        return None
-    return parse
