@@ -1,15 +1,23 @@
-"""What may follow the flags of bw-rules: each kind is read by one function, which says what to give instead."""
+"""The commands of bw-rules and their flags; each kind of value is read by a function that says what to give instead."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bw_exporter import __version__
+from bw_exporter.options import Parser
+from bw_rules import build
 from bw_rules.render import receiver_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bw_rules.render.receiver_fields import Version
+
+FORMATS = ("prometheus", "operator", "mimir")
 
 _MOST_SHARDS = 1000
 
@@ -48,3 +56,88 @@ def version(text: str) -> Version:
             f"{oldest} is the oldest whose fields are known here; give that, and ask your amtool check-config"
         )
     return found
+
+
+def parsers(environ: Mapping[str, str]) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser of all commands, and that of each by its name."""
+    parser = Parser(
+        prog="bw-rules",
+        description="From one tenants.yaml to alerting rules and routing, checked and explained.",
+    )
+    parser.add_argument("--version", action="version", version=f"bw-rules {__version__}")
+    adding = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands: dict[str, Parser] = {}
+    config, scraped, made, written = _config(environ), _scraped(), _made(), _written()
+
+    def command(name: str, about: str, *parents: Parser) -> Parser:
+        commands[name] = adding.add_parser(name, parents=[config, *parents], help=about, description=about)
+        return commands[name]
+
+    command("render", "write the rule file", scraped, made, written)
+    routing = command("alertmanager", "write alertmanager.yml", written)
+    routing.add_argument("--base", metavar="FILE", help="an alertmanager.yml to merge into")
+    routing.add_argument(
+        "--alertmanager-version",
+        type=version,
+        default=receiver_fields.OLDEST,
+        metavar="0.25",
+        help="yours, which has to take every field (default: 0.25)",
+    )
+    command("check", "check a rule file").add_argument("file", metavar="FILE")
+    command("test", "run the detectors' cases in promtool", scraped)
+    command("diff", "exit 1 if FILE is not what would be rendered", scraped, made).add_argument(
+        "file", metavar="FILE"
+    )
+    cut = command("split", "cut tenants.yaml into shards by hash of the tenant's id")
+    cut.add_argument("--shards", type=shards, required=True, metavar="N", help="how many, 2 to 1000")
+    cut.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="where they go; without it, beside the file"
+    )
+    command("list", "detectors and the thresholds in force")
+    explained = command("explain", "one detector: thresholds, PromQL, runbook", scraped)
+    explained.add_argument("detector", metavar="DETECTOR")
+    explained.add_argument("--tenant", metavar="T", help="as this tenant has it")
+    return parser, commands
+
+
+def _config(environ: Mapping[str, str]) -> Parser:
+    flags = Parser(add_help=False)
+    flags.flag(
+        "--config.file",
+        environ,
+        default="tenants.yaml",
+        metavar="FILE",
+        help="the tenants.yaml (default: %(default)s)",
+    )
+    return flags
+
+
+def _scraped() -> Parser:
+    flags = Parser(add_help=False)
+    flags.add_argument(
+        "--job", type=job, default=build.JOB, help="the exporter's scrape job (default: %(default)s)"
+    )
+    return flags
+
+
+def _made() -> Parser:
+    flags = Parser(add_help=False)
+    flags.add_argument(
+        "--runbook-base", default=build.RUNBOOK_BASE, metavar="URL", help="where the runbooks are"
+    )
+    flags.add_argument("--dashboard-base", default=build.DASHBOARD_BASE, metavar="URL", help="Grafana's …/d")
+    flags.add_argument(
+        "--format", choices=FORMATS, default="prometheus", help="who reads it (default: %(default)s)"
+    )
+    flags.add_argument("--name", default="billingwatch", help="of the PrometheusRule (default: %(default)s)")
+    flags.add_argument("--namespace", help="of the PrometheusRule, or of the groups in Mimir")
+    flags.add_argument(
+        "--label", action="append", default=[], type=label, metavar="K=V", help="on the PrometheusRule"
+    )
+    return flags
+
+
+def _written() -> Parser:
+    flags = Parser(add_help=False)
+    flags.add_argument("--output", metavar="FILE", help="instead of standard output")
+    return flags

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bw_exporter import tenants
 from bw_exporter.reference import flags, marks
-from bw_rules import alerts_page, build, cli, kubernetes_example, reference, runbooks
+from bw_rules import alerts_page, arguments, build, kubernetes_example, reference, runbooks
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.render import alertmanager, prometheus
 
@@ -28,7 +28,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     parts = {
         "configuration.md": {"keys": reference.keys_tables(), "thresholds": reference.thresholds_tables()},
         "alerts.md": alerts_page.sections(plain, routing.inhibit_rules),
-        "command-line.md": {"bw-rules": "\n".join(flags.sections(cli._parser()).values())},  # noqa: SLF001
+        "command-line.md": {"bw-rules": "\n".join(flags.sections(arguments.parsers({})[0]).values())},
     }
     return {
         root / "rules" / "billing.rules.yml": prometheus.render(

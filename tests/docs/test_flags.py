@@ -11,8 +11,7 @@ import pytest
 
 from bw_exporter import cli
 from bw_exporter.reference import flags
-from bw_rules import cli as rules_cli
-from bw_rules import tools
+from bw_rules import arguments, tools
 
 from .pages import ROOT, Block, pages
 
@@ -28,7 +27,7 @@ def commands() -> dict[str, set[str]]:
     for name in cli._parsers([], {})[1]:
         section = flags.sections(cli._parsers([name], {})[0])[name]
         found[f"bw-exporter {name}"] = set(re.findall(r"^\| `(--[\w.-]+)", section, re.MULTILINE))
-    for name, section in flags.sections(rules_cli._parser()).items():
+    for name, section in flags.sections(arguments.parsers({})[0]).items():
         found[f"bw-rules {name}"] = set(re.findall(r"^\| `(--[\w.-]+)", section, re.MULTILINE))
     return found
 

@@ -152,8 +152,8 @@ def test_a_tenant_that_is_like_no_other_is_met_with_those_there_are(
         (["alertmanager", "--alertmanager-version", "0.24"], "--alertmanager-version: 0.25 is the oldest"),
         (["alertmanager", "--alertmanager-version", "new"], "--alertmanager-version: write it as 0.27"),
         (["render", "--label", "a"], "--label: write it as KEY=VALUE"),
-        (["test", "--format", "mimir"], "unrecognized arguments: --format"),
-        (["explain", "fraud_spike", "--name", "x"], "unrecognized arguments: --name"),
+        (["test", "--format", "mimir"], "there is no --format"),
+        (["explain", "fraud_spike", "--name", "x"], "there is no --name"),
     ],
 )
 def test_what_a_command_cannot_use_is_refused_and_not_ignored(
@@ -266,6 +266,24 @@ def test_a_disk_that_is_full_leaves_the_rules_as_they_were(file: str, tmp_path: 
     assert (done.returncode, out.read_text()) == (1, "groups: []\n")
     assert f"{out}: cannot be written" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rules.yml", "tenants.yaml"]
+
+
+def test_a_difference_is_told_by_the_exit_code_though_nobody_reads_all_of_it(file: str, tmp_path: Path):
+    out = tmp_path / "rules.yml"
+    assert main(["render", "--config.file", file, "--format", "operator", "--output", str(out)]) == 0
+    command = [sys.executable, "-m", "bw_rules.cli", "diff", str(out), "--config.file", file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as differing:
+        assert differing.stdout is not None
+        assert differing.stdout.readline().startswith(b"---")
+        differing.stdout.close()
+        assert differing.wait() == 1
+
+
+def test_an_empty_variable_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BW_CONFIG_FILE", "")
+    (tmp_path / "tenants.yaml").write_text("tenants: {prod: {webhook_secret: whsec_a}}")
+    assert main(["list"]) == 0
 
 
 def test_rules_can_be_written_into_a_pipe(file: str):
