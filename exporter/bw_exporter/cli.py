@@ -53,7 +53,7 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
     parser = Parser(
         prog="bw-exporter",
         description="Receive Stripe webhooks, count each exactly once, and expose the counts to Prometheus.",
-        epilog="Every flag has an environment variable, shown in brackets in each command's help.",
+        epilog="The environment variable of each flag stands in brackets in the help of its command.",
     )
     parser.add_argument("--version", action="version", version=f"bw-exporter {__version__}")
     adding = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
