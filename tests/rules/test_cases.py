@@ -42,6 +42,9 @@ def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
         ("webhook_lag", "{window: 1m}"),
         ("revenue_drop", "{drop_pct: 1, window: 1h, baseline: 2d}"),
         ("fraud_spike", "{min_disputes: 1, multiplier: 1, window: 2d, baseline: 1d}"),
+        ("fraud_spike", "{window: 10m}"),
+        ("revenue_drop", "{window: 15m}"),
+        ("revenue_drop", "{min_daily_revenue: 1000000000000}"),
     ],
 )  # fmt: skip
 def test_the_edges_move_with_the_thresholds_in_force(

@@ -136,7 +136,11 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         disputes(
             "scrapes missing at the start of the window",
             "fires",
-            steps((t.window + HOUR // 3, None), (t.window - HOUR // 3, 100), (HOUR // 4, 100 + floor)),
+            steps(
+                (t.window + HOUR // 3, None),
+                (t.window - min(HOUR // 3, t.window // 3), 100),
+                (min(HOUR // 4, t.window // 3), 100 + floor),
+            ),
         ),
     )
 

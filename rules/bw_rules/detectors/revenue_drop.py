@@ -122,7 +122,9 @@ def description(t: Thresholds) -> str:
 
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Exactly the drop and one unit less of it, too little money, unknown pasts, one currency of two."""
-    usual = 100_000 * t.min_daily_revenue
+    small = Fraction(t.min_daily_revenue) * 100 * t.window / DAY
+    # Twice the least, and not much more: with the baseline's windows it has to stay within what a float holds exactly.
+    usual = 2 * -(-small.numerator // small.denominator) + 1000
     inside = t.window // 2
     share = (100 - Fraction(t.drop_pct)) / 100
 
@@ -143,7 +145,6 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         return Case(name, outcome, tuple(series))
 
     exactly = int(usual * share)
-    small = Fraction(t.min_daily_revenue) * 100 * t.window / DAY
     healthy = earning(usual)
     rounding = 0 if (usual * share).denominator == 1 else 1
     return (
@@ -152,7 +153,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         revenue("no revenue at all", "fires", earning(0)),
         revenue("the second currency alone", "fires", healthy, earning(0)),
         revenue("as usual", "quiet", healthy),
-        revenue("a currency that never brings in enough", "quiet", earning(0, int(small) - 1)),
+        revenue("a currency that never brings in enough", "quiet", earning(0, max(int(small) - 1, 0))),
         revenue(
             "a currency that brings in just enough",
             "fires",
@@ -163,7 +164,11 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         revenue(
             "scrapes missing at the start of the window",
             "fires",
-            (*earning(0)[:-1], (t.window + HOUR // 3, None), (t.window - HOUR // 3, earning(0)[-1][1])),
+            (
+                *earning(0)[:-1],
+                (t.window + HOUR // 3, None),
+                (t.window - min(HOUR // 3, t.window // 3), earning(0)[-1][1]),
+            ),
         ),
     )
 
