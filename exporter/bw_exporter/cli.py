@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter import __version__, log, options
 from bw_exporter.errors import BillingWatchError, ConfigError
-from bw_exporter.options import Parser
+from bw_exporter.parser import Parser
 
 if TYPE_CHECKING:
     from argparse import Namespace

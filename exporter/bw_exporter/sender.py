@@ -20,7 +20,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.options import Parser
+from bw_exporter.parser import Parser
 from bw_exporter.tenants import Tenant, Tenants
 
 DEFAULT_URL = "http://127.0.0.1:8000"

@@ -14,7 +14,7 @@ from stripe import SignatureVerificationError, WebhookSignature
 from webhook_sink import Sink
 
 from bw_exporter import sender, tenants
-from bw_exporter.options import Parser
+from bw_exporter.parser import Parser
 
 load = partial(tenants.load, detectors={})
 

@@ -18,7 +18,7 @@ from bw_exporter.config import durations
 from bw_exporter.configuration import ConfigState
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.housekeeping import StoreHealth
-from bw_exporter.options import Parser
+from bw_exporter.parser import Parser
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import past, past_file
 from bw_exporter.simulation.past import Steps, Trouble

@@ -17,7 +17,7 @@ from functools import partial
 
 from bw_exporter import options
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.options import Parser
+from bw_exporter.parser import Parser
 from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import history
