@@ -178,9 +178,9 @@ class PostgresServer:
 
 
 @contextmanager
-def running(settings: tuple[str, ...] = ()) -> Iterator[PostgresServer]:
+def running(settings: tuple[str, ...] = (), *, port: int = 0) -> Iterator[PostgresServer]:
     """Run a server of our own; raises NoPostgresError where there can be none."""
-    server = PostgresServer(settings)
+    server = PostgresServer(settings, port=port)
     try:
         server.start()
         yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from pod_files import Pod, status
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store import open_store
+from local_processes import free_ports
 from postgres_server import QUICK, NoPostgresError, running
 
 PASSWORD_FILE = ROOT / "deploy/example/secrets/postgres/password"
@@ -24,22 +24,16 @@ PASSWORD_FILE = ROOT / "deploy/example/secrets/postgres/password"
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The TCP port of a server that lets `billingwatch` in by the password of the example alone."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number = int(probe.getsockname()[1])
-    settings = (*QUICK, "listen_addresses=127.0.0.1", f"port={number}")
+    (number,) = free_ports(1)
     try:
-        with pytest.MonkeyPatch.context() as environ:
-            environ.setenv("PGPORT", str(number))
-            with running(settings) as server:
-                hba = "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-                (server.data / "pg_hba.conf").write_text(hba)
-                server.sql("SELECT pg_reload_conf()")
-                server.sql(f"CREATE ROLE billingwatch LOGIN PASSWORD '{PASSWORD_FILE.read_text().strip()}'")
-                server.sql("CREATE DATABASE billingwatch OWNER billingwatch")
-                server.sql("CREATE DATABASE moved OWNER billingwatch")
-                environ.undo()
-                yield number
+        with running(QUICK, port=number) as server:
+            hba = "local all postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            (server.data / "pg_hba.conf").write_text(hba)
+            server.sql("SELECT pg_reload_conf()")
+            server.sql(f"CREATE ROLE billingwatch LOGIN PASSWORD '{PASSWORD_FILE.read_text().strip()}'")
+            server.sql("CREATE DATABASE billingwatch OWNER billingwatch")
+            server.sql("CREATE DATABASE moved OWNER billingwatch")
+            yield number
     except NoPostgresError as error:
         pytest.skip(str(error))
 
