@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bw_exporter import __version__, log, options
 from bw_exporter.errors import BillingWatchError, ConfigError
-from bw_exporter.parser import Parser
+from bw_exporter.parser import Parser, run_chosen
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,24 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 it could not be done, 2 a mistaken command line."""
     argv = sys.argv[1:] if argv is None else argv
     parser, commands = _parsers(argv, os.environ)
-    if not argv:
-        parser.print_help(sys.stderr)
-        return 2
-    args, unknown = parser.parse_known_args(argv)
-    command = commands.get(args.command)
-    if unknown or command is None:
-        (command or parser).refuse(unknown[0] if unknown else str(args.command))
-    try:
-        status: int = args.run(args)
-    except BillingWatchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `bw-exporter findings | head`.
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
+    return run_chosen(parser, commands, argv, lambda args: args.run(args))
 
 
 def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, dict[str, Parser]]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from bw_exporter.errors import BillingWatchError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class FromEnvironment(str):
@@ -82,3 +86,33 @@ class Parser(argparse.ArgumentParser):
 
 def _variable(flag: str) -> str:
     return "BW_" + re.sub(r"[.-]", "_", flag.removeprefix("--")).upper()
+
+
+def run_chosen(
+    parser: Parser,
+    commands: Mapping[str, Parser],
+    argv: Sequence[str],
+    run: Callable[[argparse.Namespace], int],
+) -> int:
+    """Read a command line whose `commands` are the parser's, by `command`, and run what was chosen.
+
+    Return its exit status: 1 too for a BillingWatchError, which is printed, and where the reader of the output has
+    gone; 2 without arguments. A mistaken command line exits with 2.
+    """
+    if not argv:
+        parser.print_help(sys.stderr)
+        return 2
+    args, unknown = parser.parse_known_args(argv)
+    command = commands.get(args.command)
+    if unknown or command is None:
+        (command or parser).refuse(unknown[0] if unknown else str(args.command))
+    try:
+        return run(args)
+    except BillingWatchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `bw-exporter findings | head`.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

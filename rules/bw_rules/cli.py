@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bw_exporter import tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
+from bw_exporter.parser import run_chosen
 from bw_rules import arguments, build, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.wording import some
@@ -25,23 +26,9 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0 if all is well, 1 if something was found, 2 if it was called wrongly."""
-    given = sys.argv[1:] if argv is None else list(argv)
+    given = sys.argv[1:] if argv is None else argv
     parser, commands = arguments.parsers(os.environ)
-    if not given:
-        parser.print_help(sys.stderr)
-        return 2
-    args, unknown = parser.parse_known_args(given)
-    command = commands.get(args.command)
-    if unknown or command is None:
-        (command or parser).refuse(unknown[0] if unknown else str(args.command))
-    try:
-        return _RUN[args.command](args)
-    except BillingWatchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads on; be quiet at exit too
-        return 1
+    return run_chosen(parser, commands, given, lambda args: _RUN[args.command](args))
 
 
 def _render(args: Namespace) -> int:
