@@ -203,14 +203,6 @@ def latest(series: str) -> str:
     return f"last_over_time({series}[{duration(_MISSED)}])"
 
 
-def lived(scope: Scope, baseline: int, window: int) -> str:
-    """Return PromQL for how many seconds of the `baseline` before the `window` each tenant has been there.
-
-    At least 1, and whole: a tenant no older than the window has no past, of which no multiple is too much.
-    """
-    return f"clamp(floor(time() - {created(scope)}) - {window}, 1, {baseline})"
-
-
 def quoted(text: str) -> str:
     """Return a PromQL string."""
     return json.dumps(text, ensure_ascii=False)

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_rules.average import Average
 from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter, lived, scaled, times
+from bw_rules.promql import Recording, Scope, counter, scaled
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -74,10 +75,7 @@ def condition(t: Thresholds, scope: Scope) -> str:
     scoped = scope.recorded(FAILURES.delta_name(t.window))
     before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
     then = scaled(failures, ">=", t.multiplier, before)
-    factor = Fraction(t.multiplier) * t.window
-    past = beside.recorded(FAILURES.delta_name(t.baseline, t.window))
-    spent = lived(beside, t.baseline, t.window)
-    average = scaled(f"{failures} * on (tenant) {spent}", ">=", factor, past)
+    average = _average(t, beside).reached_by(failures)
     share = scaled(failures, ">=", Fraction(t.failure_pct) / 100, attempts)
     return (
         f"(\n  {scoped} >= {t.min_failures}\n  and on (tenant) ({then})\n  and on (tenant) ({average})\n)\n"
@@ -86,15 +84,17 @@ def condition(t: Thresholds, scope: Scope) -> str:
     )
 
 
+def _average(t: Thresholds, scope: Scope) -> Average:
+    past = scope.recorded(FAILURES.delta_name(t.baseline, t.window))
+    return Average(scope, past, t.multiplier, t.window, t.baseline)
+
+
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """The lower of the two arms, at the present number of attempts."""
     beside = scope.beside
     before = beside.recorded(FAILURES.delta_name(t.window, t.baseline))
     then = f"clamp_min({t.multiplier} * {before}, {t.min_failures})"
-    factor = Fraction(t.multiplier) * t.window
-    average = times(factor.numerator, beside.recorded(FAILURES.delta_name(t.baseline, t.window)))
-    spent = times(factor.denominator, lived(beside, t.baseline, t.window))
-    average = f"{average} / on (tenant) ({spent})"
+    average = _average(t, beside).level()
     attempts = beside.recorded(ATTEMPTS.delta_name(t.window))
     level = (
         "min by (tenant) (\n"

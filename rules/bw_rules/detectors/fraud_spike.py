@@ -10,9 +10,10 @@ from pydantic import Field
 
 from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_rules.average import Average
 from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter, lived, scaled, times
+from bw_rules.promql import Recording, Scope, counter
 from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
 
 
@@ -51,21 +52,19 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
 def condition(t: Thresholds, scope: Scope) -> str:
     """Enough of them, and many times the average of the baseline, or of what of it the tenant has been there."""
     disputes = DISPUTES.delta_name(t.window)
-    past = scope.beside.recorded(DISPUTES.delta_name(t.baseline, t.window))
-    spent = f"{scope.beside.recorded(disputes)} * on (tenant) {lived(scope.beside, t.baseline, t.window)}"
-    spike = scaled(spent, ">=", Fraction(t.multiplier) * t.window, past)
+    spike = _average(t, scope.beside).reached_by(scope.beside.recorded(disputes))
     return f"{scope.recorded(disputes)} >= {t.min_disputes}\nand on (tenant) ({spike})"
+
+
+def _average(t: Thresholds, scope: Scope) -> Average:
+    past = scope.recorded(DISPUTES.delta_name(t.baseline, t.window))
+    return Average(scope.beside, past, t.multiplier, t.window, t.baseline)
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """The multiple of the average, at least the least number."""
-    factor = Fraction(t.multiplier) * t.window
-    past = times(factor.numerator, scope.recorded(DISPUTES.delta_name(t.baseline, t.window)))
-    spent = times(factor.denominator, lived(scope.beside, t.baseline, t.window))
-    return Recording(
-        DISPUTES.threshold_name(t.window),
-        f"clamp_min(\n  {past}\n  / on (tenant) ({spent}),\n  {t.min_disputes}\n)",
-    )
+    level = f"clamp_min(\n  {_average(t, scope).level()},\n  {t.min_disputes}\n)"
+    return Recording(DISPUTES.threshold_name(t.window), level)
 
 
 def description(t: Thresholds) -> str:
