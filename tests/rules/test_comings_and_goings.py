@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bw_rules import build, tools
-from bw_rules.render import prometheus
-from bw_rules.render.yaml_text import dump
+from promtool_file import tried
+
+from bw_rules import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,15 +152,7 @@ def test_what_comes_and_goes_raises_no_alarm_and_hides_none(
     config: Callable[[str], Tenants], promtool: str, tmp_path: Path
 ):
     groups = build.groups(config(LONG), build.Settings())
-    (tmp_path / "rules.yml").write_text(prometheus.render(groups, "tenants.yaml"))
-    document = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1m",
-        "group_eval_order": [group.name for group in groups],
-        "tests": [told(stories) for stories in together()],
-    }
-    (tmp_path / "test.yml").write_text(dump(document, "test"))
-    code, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    code, said = tried(promtool, tmp_path, groups, "1m", [told(stories) for stories in together()])
     assert code == 0, said
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from promtool_file import inputs, tried
 
-from bw_rules import build, tools
+from bw_rules import build
 from bw_rules.render import prometheus
-from bw_rules.render.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,6 @@ def test_large_counts_and_money_are_written_out_in_full(
         for group in build.groups(config(QUICK), build.Settings())
         if build.detector_of(group.name) in ("revenue_drop", "webhook_lag")
     ]
-    (tmp_path / "rules.yml").write_text(prometheus.render(found, "tenants.yaml"))
     minor = {"usd": 100, "jpy": 1, "kwd": 1000}
     series = {
         f'billing_revenue_minor_units_total{{{TENANT},currency="{code}"}}': earned(2_000_002)
@@ -54,23 +53,15 @@ def test_large_counts_and_money_are_written_out_in_full(
         f"billing_webhook_lag_seconds_count{{{TENANT}}}": f"0+0x{STEPS - 3} 12345678+0x3",
         f'billing_webhook_lag_seconds_bucket{{{TENANT},le="30.0"}}': f"0+0x{STEPS}",
     }
-    test: dict[str, Any] = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "10m",
-        "group_eval_order": [group.name for group in found],
-        "tests": [
-            {
-                "interval": "10m",
-                "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                "alert_rule_test": [
-                    {"alertname": name, "eval_time": f"{DAYS}d", "exp_alerts": []}
-                    for name in ("BillingRevenueDrop", "BillingWebhookLag")
-                ],
-            }
+    test = {
+        "interval": "10m",
+        "input_series": inputs(series),
+        "alert_rule_test": [
+            {"alertname": name, "eval_time": f"{DAYS}d", "exp_alerts": []}
+            for name in ("BillingRevenueDrop", "BillingWebhookLag")
         ],
     }
-    (tmp_path / "test.yml").write_text(dump(test, "test"))
-    _, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    _, said = tried(promtool, tmp_path, found, "10m", [test])
     for wanted in (
         "30000.03 usd within 1d, against 2880002.88 on average",
         "3000003 jpy within 1d, against 288000288 on average",

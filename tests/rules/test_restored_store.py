@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bw_rules import build, tools
-from bw_rules.render import prometheus
-from bw_rules.render.yaml_text import dump
+from promtool_file import inputs, tried
+
+from bw_rules import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,6 @@ def test_what_a_restored_store_lacks_is_no_drop_in_revenue_and_hides_none(
         for group in build.groups(tenants, build.Settings())
         if build.detector_of(group.name) in ("revenue_drop", "watchdog")
     ]
-    (tmp_path / "rules.yml").write_text(prometheus.render(groups, "tenants.yaml"))
     scraped = 'job="billing-exporter",instance="%s"'
     series = {"up{" + scraped % "a" + "}": f"1+0x{BEFORE + AFTER}"}
     series[f'billing_currency_minor_units{{{scraped % "a"},currency="usd"}}'] = f"100+0x{BEFORE + AFTER}"
@@ -62,22 +61,14 @@ def test_what_a_restored_store_lacks_is_no_drop_in_revenue_and_hides_none(
 
     restored = ("BillingCounterReset", "sells"), ("BillingCounterReset", "stops")
     test = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "10m",
-        "group_eval_order": [group.name for group in groups],
-        "tests": [
-            {
-                "interval": "10m",
-                "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                "promql_expr_test": [
-                    firing(1, *restored),
-                    firing(11, *restored),
-                    firing(14, *restored, ("BillingRevenueDrop", "stops")),
-                    firing(23, *restored, ("BillingRevenueDrop", "stops")),
-                ],
-            }
+        "interval": "10m",
+        "input_series": inputs(series),
+        "promql_expr_test": [
+            firing(1, *restored),
+            firing(11, *restored),
+            firing(14, *restored, ("BillingRevenueDrop", "stops")),
+            firing(23, *restored, ("BillingRevenueDrop", "stops")),
         ],
     }
-    (tmp_path / "test.yml").write_text(dump(test, "test"))
-    code, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    code, said = tried(promtool, tmp_path, groups, "10m", [test])
     assert code == 0, said

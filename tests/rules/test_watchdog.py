@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from promtool_file import inputs, tried
 
-from bw_rules import build, tools
-from bw_rules.render import prometheus
-from bw_rules.render.yaml_text import dump
+from bw_rules import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,28 +92,19 @@ def test_the_watchdog_tells_of_its_own_faults_and_of_nothing_else(
     firing: set[str],
 ):
     groups = build.groups(config("tenants: {t: {webhook_secret: whsec_a}}"), build.Settings())
-    (tmp_path / "rules.yml").write_text(prometheus.render(groups, "tenants.yaml"))
     expected = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in {*firing, "BillingWatchdog"}]
-    test: dict[str, Any] = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1m",
-        "group_eval_order": [group.name for group in groups],
-        "tests": [
+    test = {
+        "interval": "1m",
+        "input_series": inputs(HEALTHY | change),
+        "promql_expr_test": [
             {
-                "interval": "1m",
-                "input_series": [{"series": k, "values": v} for k, v in (HEALTHY | change).items()],
-                "promql_expr_test": [
-                    {
-                        "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
-                        "eval_time": f"{MINUTES}m",
-                        "exp_samples": expected,
-                    }
-                ],
+                "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+                "eval_time": f"{MINUTES}m",
+                "exp_samples": expected,
             }
         ],
     }
-    (tmp_path / "test.yml").write_text(dump(test, "test"))
-    code, said = tools.run(promtool, "test", "rules", "test.yml", folder=tmp_path)
+    code, said = tried(promtool, tmp_path, groups, "1m", [test])
     assert code == 0, said
 
 
