@@ -5,12 +5,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.store import Store, open_store
+from postgres_server import QUICK, NoPostgresError, PostgresServer, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from postgres_server import PostgresServer
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[PostgresServer]:
+    """A server of one file alone, which may be killed."""
+    try:
+        with running(QUICK) as server:
+            yield server
+    except NoPostgresError as error:
+        pytest.skip(f"no PostgreSQL: {error}")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -12,22 +11,12 @@ from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
 from chaos import same_moment
-from postgres_server import QUICK, NoPostgresError, PostgresServer, running
+from postgres_server import PostgresServer
 
 from .counts import add, value
 from .pooler import Pooling, pooled
 
 SOON = 60.0
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[PostgresServer]:
-    """A server of this file alone, which may be killed."""
-    try:
-        with running(QUICK) as server:
-            yield server
-    except NoPostgresError as error:
-        pytest.skip(f"no PostgreSQL: {error}")
 
 
 def empty(server: PostgresServer, through: str) -> str:

@@ -24,7 +24,7 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.series import Add
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
-from postgres_server import NOBODY, QUICK, NoPostgresError, PostgresServer, running
+from postgres_server import NOBODY, PostgresServer
 
 from .counts import NOW, add, value
 from .cutting_proxy import Moment, cutting
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
     from bw_exporter.store import Transaction
 
 SOON = 60.0
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[PostgresServer]:
-    """A server of this file alone, which may be killed."""
-    try:
-        with running(QUICK) as server:
-            yield server
-    except NoPostgresError as error:
-        pytest.skip(f"no PostgreSQL: {error}")
 
 
 @pytest.fixture
