@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.load import tenant_name
 from benchmarks.scrape import configured
 from bw_exporter import web
-from bw_exporter.configuration import CurrentConfig
+from bw_exporter.config.current import CurrentConfig
 from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.refusals import Refusals
 from bw_exporter.store import Store, Transaction, open_store

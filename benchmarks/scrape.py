@@ -17,11 +17,11 @@ from benchmarks.bare import SECRET
 from benchmarks.load import tenant_name
 from benchmarks.row import Row
 from bw_exporter import catalog, exposition
-from bw_exporter.configuration import ConfigState
+from bw_exporter.config.current import ConfigState
+from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.series import Add, Change, Observe, RaiseTo
 from bw_exporter.store import Store, open_store
-from bw_exporter.tenants import RateLimit, Tenant, Tenants
 
 TENANTS = 10_000
 NEEDED_SECONDS = 1.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Mapping, Sequence
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 _CONFIG_FILE = "tenants.yaml"
 _STORAGE_URL = "sqlite:///data/billingwatch.db"
@@ -134,7 +134,7 @@ def _serve_flags(parser: Parser, environ: Mapping[str, str]) -> None:
 
 def _load(path: str) -> Tenants:
     """Read a tenants.yaml with every detector's thresholds."""
-    from bw_exporter import tenants  # noqa: PLC0415
+    from bw_exporter.config import tenants  # noqa: PLC0415
     from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
 
     return tenants.load(path, detectors=THRESHOLDS)
@@ -175,10 +175,10 @@ def _serve(args: Namespace) -> int:
 
 
 def _check_config(args: Namespace) -> int:
-    from bw_exporter.config import checkconfig  # noqa: PLC0415
+    from bw_exporter.config import check_config  # noqa: PLC0415
     from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
 
-    status, lines = checkconfig.report(args.config_file, THRESHOLDS, os.environ)
+    status, lines = check_config.report(args.config_file, THRESHOLDS, os.environ)
     print("\n".join(lines), file=sys.stderr if status else sys.stdout)
     return status
 

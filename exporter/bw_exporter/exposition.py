@@ -19,7 +19,7 @@ from bw_exporter.catalog import Family
 from bw_exporter.money import MINOR_UNITS
 
 if TYPE_CHECKING:
-    from bw_exporter.configuration import ConfigState
+    from bw_exporter.config.current import ConfigState
     from bw_exporter.housekeeping import StoreHealth
     from bw_exporter.store import Store
 

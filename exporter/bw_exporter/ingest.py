@@ -9,6 +9,7 @@ from typing import Literal
 
 from bw_exporter import catalog, event, facts
 from bw_exporter.checks import CHECKS
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects import EFFECTS
 from bw_exporter.event import Event, NotAnEventError
 from bw_exporter.facts import Fact
@@ -18,7 +19,6 @@ from bw_exporter.reading import MalformedError
 from bw_exporter.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.series import Add, Change, Observe, RaiseTo
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
-from bw_exporter.tenants import Tenant
 
 Result = Literal["accepted", "redelivered", "malformed"]
 Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]

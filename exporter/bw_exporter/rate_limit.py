@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bw_exporter.tenants import Tenant
+    from bw_exporter.config.tenants import Tenant
 
 _SLOT = struct.Struct("=Qd")
 _COUNT = struct.Struct("=Q")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.arbiter import Arbiter
 
-from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.serving.config_channel import ConfigChannel, encode
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from gunicorn.app.base import BaseApplication
     from gunicorn.sock import TCPSocket
 
+    from bw_exporter.config.tenants import Tenants
     from bw_exporter.monitoring.web_config import WebConfig
-    from bw_exporter.tenants import Tenants
 
 logger = logging.getLogger(__name__)
 

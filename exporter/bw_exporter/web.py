@@ -17,11 +17,11 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.signature import Verdict
 
 if TYPE_CHECKING:
-    from bw_exporter.configuration import CurrentConfig
+    from bw_exporter.config.current import CurrentConfig
+    from bw_exporter.config.tenants import Tenant
     from bw_exporter.rate_limit import RateLimiter
     from bw_exporter.refusals import Refusals
     from bw_exporter.store import Outcome, Store
-    from bw_exporter.tenants import Tenant
 
 LARGEST_BODY_BYTES = 1 << 20
 """Stripe publishes no limit; the largest events seen have a tenth of this."""

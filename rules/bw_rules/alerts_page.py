@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bw_exporter.catalog import Family
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
     from bw_rules.rule import Group
 
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')

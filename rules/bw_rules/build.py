@@ -15,7 +15,7 @@ from bw_rules.rule import Alert, Group
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
     from bw_rules.detector import Detector
 
 JOB = "billing-exporter"

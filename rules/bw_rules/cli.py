@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.parser import run_chosen
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 
 def main(argv: Sequence[str] | None = None) -> int:

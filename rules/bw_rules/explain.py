@@ -11,7 +11,7 @@ from bw_rules.profiles import DEFAULT, profiles
 from bw_rules.runbooks import runbook
 
 if TYPE_CHECKING:
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
     from bw_rules.profiles import Profile
     from bw_rules.thresholds import Base
 

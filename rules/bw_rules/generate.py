@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_exporter.reference import flags, marks
 from bw_rules import alerts_page, arguments, build, kubernetes_example, reference, runbooks
 from bw_rules.detectors import THRESHOLDS

@@ -14,7 +14,7 @@ from bw_rules.watchdog import EVENTS, WatchdogAlert
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 NAME = "BillingHistoryMissing"
 

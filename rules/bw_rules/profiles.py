@@ -15,7 +15,7 @@ from bw_rules.promql import Scope, tenants_matcher
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
     from bw_rules.thresholds import Base
 
 DEFAULT = "default"

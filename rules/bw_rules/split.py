@@ -18,7 +18,7 @@ from bw_rules import output
 from bw_rules.render.yaml_text import HEADER
 
 if TYPE_CHECKING:
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 _DUMPER: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

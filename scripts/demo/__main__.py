@@ -22,7 +22,8 @@ from sink import Sink
 from stack import COMMAND, DidNotStartError, Stack, StoppedError
 from story import Story
 
-from bw_exporter import options, tenants
+from bw_exporter import options
+from bw_exporter.config import tenants
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation.live import Simulation, Strike
 from bw_exporter.simulation.simulate import summary

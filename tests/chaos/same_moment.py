@@ -20,12 +20,12 @@ from multiprocessing.synchronize import Barrier
 
 from bw_exporter import ingest
 from bw_exporter.catalog import CHARGE_ATTEMPTS, EVENTS_IGNORED, REVENUE
+from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.series import series
 from bw_exporter.shop import objects
 from bw_exporter.shop.events import body, event
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
-from bw_exporter.tenants import RateLimit, Tenant
 from postgres_server import running
 
 NOW = 1_795_000_000

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import THRESHOLDS
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.catalog import LAG_BUCKETS_SECONDS
-from bw_exporter.config import checkconfig
+from bw_exporter.config import check_config
 from bw_rules.detectors import THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
     Lines = Callable[..., list[str]]
     Load = Callable[..., Tenants]
@@ -37,7 +37,7 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
         "receivers:\n"
         "  slack: {slack: {api_url: https://hooks.example.com/TOPSECRET}}\n"
     )
-    code, lines = checkconfig.report(str(file), THRESHOLDS, {})
+    code, lines = check_config.report(str(file), THRESHOLDS, {})
     assert code == 1
     assert [line.removeprefix(f"{file}: ") for line in lines] == [
         "defaults.mode: must be live or test (line 2)",
@@ -287,7 +287,7 @@ def test_a_mistake_in_the_defaults_is_said_once_not_for_each_tenant(mistakes: Li
 
 
 def test_a_missing_file_is_said_plainly(tmp_path: Path):
-    code, lines = checkconfig.report(str(tmp_path / "none.yaml"), THRESHOLDS, {})
+    code, lines = check_config.report(str(tmp_path / "none.yaml"), THRESHOLDS, {})
     assert code == 1
     assert "cannot be read (No such file or directory)" in lines[0]
 
@@ -300,7 +300,7 @@ def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
         "  b: {webhook_secret: whsec_a, path_token: b7}\n"
         "receivers: {oncall: {pagerduty: {}, min_severity: critical}}\n"
     )
-    code, lines = checkconfig.report(str(file), THRESHOLDS, {})
+    code, lines = check_config.report(str(file), THRESHOLDS, {})
     assert code == 0
     assert lines[0] == f"{file}: 2 tenants, 1 receiver: ok"
     assert any("tenants.b: names no receiver" in line for line in lines)

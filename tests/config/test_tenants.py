@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter.tenants import RateLimit
+from bw_exporter.config.tenants import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
     Load = Callable[..., Tenants]
 

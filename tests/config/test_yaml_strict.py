@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bw_exporter import tenants
-from bw_exporter.config import durations, yaml_strict
+from bw_exporter.config import durations, tenants, yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import THRESHOLDS
 

@@ -27,7 +27,7 @@ import pytest
 import yaml
 from board_files import selectors
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_rules import build, tools
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.rule import Alert, as_mapping

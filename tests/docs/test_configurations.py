@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bw_exporter.config import checkconfig
+from bw_exporter.config import check_config
 from bw_exporter.monitoring import web_config
 from bw_rules import tools
 from bw_rules.detectors import THRESHOLDS
@@ -80,7 +80,7 @@ def tenants_file(text: str, document: dict[str, Any], folder: Path) -> None:
     file = folder / "tenants.yaml"
     file.write_text(text)
     environ = dict.fromkeys(re.findall(r"webhook_secret_env: (\w+)", text), SECRET)
-    status, lines = checkconfig.report(str(file), THRESHOLDS, environ)
+    status, lines = check_config.report(str(file), THRESHOLDS, environ)
     assert status == 0, lines
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from flask import Flask
 
-from bw_exporter import catalog, tenants
+from bw_exporter import catalog
 from bw_exporter.catalog import Family
-from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.config import tenants
+from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.landing.pages import Sources, pages

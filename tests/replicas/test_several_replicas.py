@@ -11,7 +11,7 @@ import pytest
 import yaml
 from replica_set import SECRET, TENANTS, Deployment, Prometheus, Shops, eventually
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_rules import build, tools
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.render import prometheus

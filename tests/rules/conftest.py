@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_rules import tools
 from bw_rules.detectors import THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 ROOT = Path(__file__).resolve().parents[2]
 

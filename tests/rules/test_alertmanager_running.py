@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_rules import tools
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.render import alertmanager

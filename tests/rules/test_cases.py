@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 PLAIN = "tenants: {prod: {webhook_secret: whsec_a}}"
 pytestmark = pytest.mark.usefixtures("promtool")

@@ -8,7 +8,7 @@ from bw_rules import build, history
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 DAY = 86_400
 TENANTS = """

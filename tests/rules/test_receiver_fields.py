@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 WORKING = {
     "slack": "api_url_file: /x",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bw_exporter import tenants
-from bw_exporter.tenants import Tenants
+from bw_exporter.config import tenants
+from bw_exporter.config.tenants import Tenants
 from bw_rules import tools
 from bw_rules.cli import main
 from bw_rules.detectors import THRESHOLDS

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from running_exporter import RunningExporter, Start, ask
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_exporter.errors import ConfigError
 from bw_exporter.serving.private_memory import keep_memory_private
 from bw_rules.detectors import THRESHOLDS

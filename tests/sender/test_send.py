@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stripe import SignatureVerificationError, WebhookSignature
 from webhook_sink import Sink
 
-from bw_exporter import sender, tenants
+from bw_exporter import sender
+from bw_exporter.config import tenants
 from bw_exporter.parser import Parser
 
 load = partial(tenants.load, detectors={})

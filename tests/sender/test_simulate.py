@@ -12,7 +12,7 @@ import pytest
 from stripe import WebhookSignature
 from webhook_sink import Sink
 
-from bw_exporter import tenants
+from bw_exporter.config import tenants
 from bw_exporter.parser import Parser
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import simulate

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from running_exporter import ONE_TENANT, SECRET, Start, ask, eventually
 
-from bw_exporter import tenants
-from bw_exporter.configuration import ConfigState
+from bw_exporter.config import tenants
+from bw_exporter.config.current import ConfigState
 from bw_exporter.monitoring.web_config import WebConfig
 from bw_exporter.server import ServeOptions, Supervisor
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from running_exporter import ONE_TENANT, SECRET, RunningExporter, Start, eventually
 
-from bw_exporter import tenants
-from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.config import tenants
+from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 
 NO_ONE = tenants.Tenants((), {}, "tenants.yaml")

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bw_exporter import event, facts, housekeeping, ingest, tenants
+from bw_exporter import event, facts, housekeeping, ingest
+from bw_exporter.config import tenants
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.deliveries import deliveries
 from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import Store, open_store
-from bw_exporter.tenants import Tenant
 from bw_rules.detectors import THRESHOLDS
 
 START = 1_795_000_000

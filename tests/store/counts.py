@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 from bw_exporter import catalog, ingest
 from bw_exporter.catalog import Family
+from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.series import Add, series
 from bw_exporter.shop import events
 from bw_exporter.store import Store, Transaction
-from bw_exporter.tenants import RateLimit, Tenant
 
 NOW = 1_795_000_000
 DAY = 86_400

@@ -15,14 +15,14 @@ from werkzeug.test import TestResponse
 
 from bw_exporter import catalog, exposition, housekeeping
 from bw_exporter.catalog import Family
-from bw_exporter.configuration import ConfigState, CurrentConfig
+from bw_exporter.config.current import ConfigState, CurrentConfig
+from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.refusals import Refusals
 from bw_exporter.sender import sign
 from bw_exporter.series import series
 from bw_exporter.store import Store, open_store
-from bw_exporter.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.web import public_app
 
 NOW = 1_795_000_000

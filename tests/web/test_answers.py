@@ -13,12 +13,12 @@ import pytest
 from stripe import WebhookSignature
 
 from bw_exporter import catalog
+from bw_exporter.config.tenants import RateLimit
 from bw_exporter.sender import sign
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
-from bw_exporter.tenants import RateLimit
 from bw_exporter.web import LARGEST_BODY_BYTES
 
 from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from werkzeug.test import run_wsgi_app
 
 from bw_exporter import catalog, labels
+from bw_exporter.config.tenants import RateLimit
 from bw_exporter.sender import sign
 from bw_exporter.shop import events as shop_events
 from bw_exporter.shop.ids import Ids
-from bw_exporter.tenants import RateLimit
 
 from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
 from .wild_events import JSON, events, samples

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
 from bw_exporter.memory import decoded, encoded
 from bw_exporter.store.protocol import Finding, Pending, Transaction
-from bw_exporter.tenants import Tenant
 
 State = TypeVar("State")
 

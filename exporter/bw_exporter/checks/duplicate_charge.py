@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from bw_exporter import catalog
 from bw_exporter.checks.check import load, save, stripe_link
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
 from bw_exporter.facts.charges import ChargeMade
 from bw_exporter.facts.invoices import InvoicePayment
@@ -18,7 +19,6 @@ from bw_exporter.memory import decoded, encoded
 from bw_exporter.retention import charges_kept_seconds
 from bw_exporter.series import Add, RaiseTo
 from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
-from bw_exporter.tenants import Tenant
 
 NAME = "duplicate_charge"
 DETAILS = ("charge", "duplicate_of", "amount", "currency", "charged_at", "seconds_apart", "link")

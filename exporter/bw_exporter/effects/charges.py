@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bw_exporter import catalog
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.charges import (
     ChargeFailed,
@@ -15,7 +16,6 @@ from bw_exporter.facts.charges import (
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.retention import CHARGE_LEDGER_SECONDS
 from bw_exporter.series import Add, Change
-from bw_exporter.tenants import Tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.retention import LEDGER_SECONDS
 from bw_exporter.series import Change
-from bw_exporter.tenants import Tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from bw_exporter.options import positive
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.config.current import ConfigState, CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.monitoring.web_config import WebConfig

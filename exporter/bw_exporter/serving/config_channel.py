@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.config.current import ConfigState, CurrentConfig
 
 _LENGTH = struct.Struct(">Q")
 _TAKEN = b"\x06"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from bw_exporter.configuration import ConfigState, CurrentConfig
+    from bw_exporter.config.current import ConfigState, CurrentConfig
     from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.rate_limit import RateLimiter
     from bw_exporter.serving.config_channel import ConfigChannel

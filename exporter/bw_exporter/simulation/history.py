@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bw_exporter import exposition, options
 from bw_exporter.config import durations
-from bw_exporter.configuration import ConfigState
+from bw_exporter.config.current import ConfigState
+from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.parser import Parser
@@ -24,7 +25,6 @@ from bw_exporter.simulation import past, past_file
 from bw_exporter.simulation.past import Steps, Trouble
 from bw_exporter.simulation.past_file import Target
 from bw_exporter.store import Store, open_store
-from bw_exporter.tenants import Tenant, Tenants
 
 _LONGEST_STEP_SECONDS = 240
 """Prometheus forgets a series 5 minutes after its last sample."""

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from bw_exporter import housekeeping, ingest
 from bw_exporter.catalog import STORE_COMMITS
+from bw_exporter.config.tenants import Tenant
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.series import series
 from bw_exporter.shop import anomalies
@@ -19,7 +20,6 @@ from bw_exporter.shop.rhythm import moments
 from bw_exporter.shop.shapes import Json
 from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import Store, Transaction
-from bw_exporter.tenants import Tenant
 
 T = TypeVar("T")
 

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from functools import partial
 
 from bw_exporter import options
+from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.parser import Parser
 from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import history
 from bw_exporter.simulation.live import Simulation, Strike, Tally
-from bw_exporter.tenants import Tenant, Tenants
 
 _PAUSE_SECONDS = 10.0
 """Between two anomalies when the simulation has no end."""

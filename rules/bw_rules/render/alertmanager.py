@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from bw_exporter.config.receivers import Receiver
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
     from bw_rules.render.receiver_fields import Version
 
 _WATCHDOG = (one.name for one in watchdog.alerts(JOB))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bw_exporter.config.receivers import Receiver, Severity
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 SHARD = "shard"
 """The external label of a Prometheus that watches one of several exporters; where none has it, all are equal."""

@@ -9,8 +9,8 @@ from bw_exporter.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_exporter.config import durations
 
 if TYPE_CHECKING:
+    from bw_exporter.config.tenants import Tenant
     from bw_exporter.monitoring.landing.counts import Counts
-    from bw_exporter.tenants import Tenant
 
 _SUM, _COUNT, _BUCKET = (f"{WEBHOOK_LAG.name}_{part}" for part in ("sum", "count", "bucket"))
 _DEFAULT_MAX_LAG = 30

@@ -23,9 +23,9 @@ from bw_exporter.monitoring.landing.standing import (
 )
 
 if TYPE_CHECKING:
+    from bw_exporter.config.tenants import Tenants
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.store import Store
-    from bw_exporter.tenants import Tenants
 
 PAGE_SIZE = 50
 

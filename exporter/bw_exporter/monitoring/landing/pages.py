@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from flask.sansio.blueprints import BlueprintSetupState
 
-    from bw_exporter.configuration import CurrentConfig
+    from bw_exporter.config.current import CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.store import Store

@@ -10,8 +10,8 @@ from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
 from bw_exporter.monitoring.landing.counts import Counts, of
 
 if TYPE_CHECKING:
+    from bw_exporter.config.tenants import Tenant
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
-    from bw_exporter.tenants import Tenant
 
 FAMILIES = (
     catalog.EVENTS_IGNORED,

@@ -14,9 +14,9 @@ from bw_exporter.retention import FINDING_SECONDS
 
 if TYPE_CHECKING:
     from bw_exporter.config.in_force import Setting
+    from bw_exporter.config.tenants import Tenant, Tenants
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.store import Store
-    from bw_exporter.tenants import Tenant, Tenants
 
 MOST_FINDINGS = 50
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_exporter import tenants as tenants_file
+from bw_exporter.config import tenants as tenants_file
 from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from bw_exporter.tenants import Tenant, Tenants
+    from bw_exporter.config.tenants import Tenant, Tenants
 
 _NAMED = 5
 _GUESSABLE_CHARACTERS = 16

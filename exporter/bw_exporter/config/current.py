@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bw_exporter.tenants import Tenants
+    from bw_exporter.config.tenants import Tenants
 
 
 @dataclass(frozen=True, slots=True)
