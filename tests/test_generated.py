@@ -9,8 +9,9 @@ from pathlib import Path
 import promql_parser
 import pytest
 
-from bw_exporter import catalog, generate
-from bw_exporter.money import MINOR_UNITS
+from bw_exporter import generate
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.money import MINOR_UNITS
 from bw_exporter.reference import marks
 from bw_exporter.reference.examples import example
 

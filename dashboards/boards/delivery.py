@@ -7,7 +7,7 @@ from boards.counts import split
 from boards.panels import Heat, Lines
 from boards.parts import Query
 from boards.queries import ONE, STEP, rise
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 
 
 def delivery() -> tuple[Lines | Heat, ...]:

@@ -12,7 +12,7 @@ from boards import frame, panels
 from boards.panels import Lines
 from boards.parts import DATASOURCE, Query
 from boards.queries import CURRENCY, FIRING, ONE, recorded, silence, whole_units
-from bw_exporter.catalog import WEBHOOK_LAG
+from bw_exporter.metrics.catalog import WEBHOOK_LAG
 from bw_rules.detectors import (
     DETECTORS,
     THRESHOLDS,

@@ -22,7 +22,7 @@ from boards.queries import (
     rise,
 )
 from boards.tables import Column, Table
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules.watchdog import ACCEPTED, REFUSED
 
 _REFUSALS = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'

@@ -18,7 +18,7 @@ from boards.queries import (
     whole_units,
 )
 from boards.tables import Column, Table
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules.detectors.charge_failure_spike import ATTEMPTS, FAILURES
 from bw_rules.detectors.duplicate_charge import FOUND as DUPLICATES
 from bw_rules.detectors.fraud_spike import DISPUTES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 
 JOB = 'job=~"$job"'
 INSTANCE = 'instance=~"$instance"'

@@ -7,7 +7,7 @@ from boards.counts import amounts, counts, split
 from boards.panels import Lines
 from boards.parts import Query
 from boards.queries import CURRENCY, ONE, latest, revenue_so_far, whole_units
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules.detectors.revenue_drop import REVENUE
 
 

@@ -22,7 +22,7 @@ from boards.queries import (
     whole_units,
 )
 from boards.tables import Column, Table
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules.detectors.revenue_drop import REVENUE
 
 

@@ -14,9 +14,10 @@ from prometheus_client import exposition as classic
 from prometheus_client.openmetrics import exposition as openmetrics
 from werkzeug.http import parse_accept_header
 
-from bw_exporter import __version__, catalog
-from bw_exporter.catalog import Family
-from bw_exporter.money import MINOR_UNITS
+from bw_exporter import __version__
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.money import MINOR_UNITS
 
 if TYPE_CHECKING:
     from bw_exporter.config.current import ConfigState

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bw_exporter import catalog
 from bw_exporter.checks import CHECKS
 from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add
 from bw_exporter.retention import MARKS_PER_TENANT
-from bw_exporter.series import Add
 
 if TYPE_CHECKING:
     from bw_exporter.store import Finding, Pending, Store, Transaction

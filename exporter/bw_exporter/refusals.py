@@ -6,8 +6,8 @@ import threading
 from collections import Counter
 from typing import Literal
 
-from bw_exporter import catalog
-from bw_exporter.series import Add
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add
 from bw_exporter.store.protocol import Store, Transaction
 
 Refusal = Literal[

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter import catalog, feeds
 from bw_exporter.config import in_force
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog, feeds
 from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.rule import Alert
@@ -15,8 +15,8 @@ from bw_rules.rule import Alert
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bw_exporter.catalog import Family
     from bw_exporter.config.tenants import Tenants
+    from bw_exporter.metrics.catalog import Family
     from bw_rules.rule import Group
 
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')

@@ -9,7 +9,7 @@ from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, s
 from bw_rules.promql import Counter, Recording, Scope
 
 if TYPE_CHECKING:
-    from bw_exporter.catalog import Family
+    from bw_exporter.metrics.catalog import Family
 
 
 class Held(Protocol):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
+from bw_exporter.metrics import catalog
 from bw_rules.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import profiles

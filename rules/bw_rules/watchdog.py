@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 from bw_rules.detector import VALUE, Runbook
 from bw_rules.promql import DAY, Scope, counter, quoted
 from bw_rules.rule import Alert, Group

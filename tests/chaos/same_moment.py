@@ -19,9 +19,9 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
 from bw_exporter import ingest
-from bw_exporter.catalog import CHARGE_ATTEMPTS, EVENTS_IGNORED, REVENUE
 from bw_exporter.config.tenants import RateLimit, Tenant
-from bw_exporter.series import series
+from bw_exporter.metrics.catalog import CHARGE_ATTEMPTS, EVENTS_IGNORED, REVENUE
+from bw_exporter.metrics.series import series
 from bw_exporter.shop import objects
 from bw_exporter.shop.events import body, event
 from bw_exporter.shop.ids import Ids

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter.catalog import LAG_BUCKETS_SECONDS
 from bw_exporter.config import check_config
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import THRESHOLDS
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bw_exporter import catalog
-from bw_exporter.series import Add
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add
 from bw_exporter.shop.objects import disputes, invoices, payments, subscriptions
 
 from .books import NOW, Books

@@ -33,8 +33,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from boards import tenant
 from boards.detectors import drawn
 from boards.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
-from bw_exporter import catalog
 from bw_exporter.config import tenants
+from bw_exporter.metrics import catalog
 from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.promql import Recording

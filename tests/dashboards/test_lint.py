@@ -25,7 +25,7 @@ from board_files import (
 )
 from promql_parser import parse
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 
 TEMPLATED = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "locale", "percent", "s", "bytes", "reqps", "wps", "cps", "dateTimeFromNow"}

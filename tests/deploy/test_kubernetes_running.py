@@ -22,7 +22,7 @@ from manifest_links import probes
 from manifests import KUBERNETES, Manifests, build, with_password
 from pod_files import PATIENCE_SECONDS, Pod, status
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules import build as rules
 
 POD = "billingwatch-7d9c5b8f6d-x2x4z"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bw_exporter import catalog, feeds
-from bw_exporter.catalog import Family
-from bw_exporter.labels import HANDLED_EVENT_TYPES
+from bw_exporter.metrics import catalog, feeds
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.shop import objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store

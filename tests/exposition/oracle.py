@@ -10,10 +10,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bw_exporter import __version__, catalog
-from bw_exporter.catalog import Family
-from bw_exporter.money import MINOR_UNITS
-from bw_exporter.series import Add, Observe, RaiseTo
+from bw_exporter import __version__
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.money import MINOR_UNITS
+from bw_exporter.metrics.series import Add, Observe, RaiseTo
 
 from .states import HEALTH, NOW, STORED, State
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from bw_exporter import catalog
-from bw_exporter.catalog import Family
 from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
-from bw_exporter.series import Add, Change, Observe, RaiseTo
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
 
 NOW = 1_795_000_000
 HEALTH = StoreHealth(schema_version=1, up=True, probe_seconds=0.00213, size_bytes=123_456)

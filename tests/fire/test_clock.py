@@ -17,7 +17,8 @@ from running_exporter import ONE_TENANT, RunningExporter, event, eventually
 from tests.web.public_listener import NOW, SECRET, listening, tenant
 from tests.web.wild_events import samples
 
-from bw_exporter import catalog, housekeeping
+from bw_exporter import housekeeping
+from bw_exporter.metrics import catalog
 from bw_exporter.sender import sign
 
 HOUR = 3600

@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import Flask
 
-from bw_exporter import catalog
-from bw_exporter.catalog import Family
 from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.housekeeping import StoreHealth
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.series import Add, RaiseTo
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.landing.pages import Sources, pages
-from bw_exporter.series import Add, RaiseTo
 from bw_exporter.store import Finding, open_store
 from bw_rules.detectors import THRESHOLDS
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from site_in_process import NOW, Outline, Site
 
-from bw_exporter import DOCS_URL, catalog, feeds
-from bw_exporter.labels import IGNORED_REASONS, REQUEST_RESULTS
+from bw_exporter import DOCS_URL
+from bw_exporter.metrics import catalog, feeds
+from bw_exporter.metrics.labels import IGNORED_REASONS, REQUEST_RESULTS
+from bw_exporter.metrics.series import Observe
 from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
-from bw_exporter.series import Observe
 from bw_rules.build import RUNBOOK_BASE
 from bw_rules.detectors import DETECTORS
 

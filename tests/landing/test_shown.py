@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bw_exporter.money import MINOR_UNITS
+from bw_exporter.metrics.money import MINOR_UNITS
 from bw_exporter.monitoring.landing import shown
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from site_in_process import NOW, Site
 
-from bw_exporter import catalog
-from bw_exporter.series import RaiseTo
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import RaiseTo
 
 MINUTE, HOUR = 60, 3600
 TENANTS = """

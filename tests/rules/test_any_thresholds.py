@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bw_exporter.catalog import LAG_BUCKETS_SECONDS
 from bw_exporter.config import durations
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.promql import Scope
 from bw_rules.thresholds import Base, Bounded, DurationBetween, NumberBetween, WholeBetween

@@ -7,7 +7,7 @@ import promql_parser
 import pytest
 import yaml
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules import build, generate, tools, validate
 from bw_rules.detectors import DETECTORS
 from bw_rules.render import operator, prometheus

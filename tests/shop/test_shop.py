@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bw_exporter.labels import HANDLED_EVENT_TYPES
+from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.shop import anomalies, events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.shop.traffic import Shop

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bw_exporter import catalog, ingest
-from bw_exporter.catalog import Family
+from bw_exporter import ingest
 from bw_exporter.config.tenants import RateLimit, Tenant
-from bw_exporter.series import Add, series
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.series import Add, series
 from bw_exporter.shop import events
 from bw_exporter.store import Store, Transaction
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from bw_exporter import catalog
-from bw_exporter.series import Add, series
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, series
 from bw_exporter.store import Store
 
 

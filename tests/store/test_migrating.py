@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import catalog, cli, housekeeping
+from bw_exporter import cli, housekeeping
 from bw_exporter.errors import BillingWatchError
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Observe
 from bw_exporter.migrate_store import migrate
-from bw_exporter.series import Add, Observe
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Pending, open_store

@@ -19,9 +19,9 @@ import psutil
 import psycopg
 import pytest
 
-from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.series import Add
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
 from postgres_server import NOBODY, PostgresServer

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import catalog, housekeeping, retention
+from bw_exporter import housekeeping, retention
 from bw_exporter.effects import forgotten
-from bw_exporter.series import Add, Change, initial
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change, initial
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Store, marks, open_store

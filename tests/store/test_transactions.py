@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import catalog
-from bw_exporter.series import Add, Observe, RaiseTo
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Observe, RaiseTo
 from bw_exporter.store import Finding, Pending, Store, Transaction, open_store
 
 from .counts import NOW, add, shown, value

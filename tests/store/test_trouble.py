@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import catalog, housekeeping
+from bw_exporter import housekeeping
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.housekeeping import StoreHealth
+from bw_exporter.metrics import catalog
 from bw_exporter.store import PromptStore, Store, open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
 from bw_exporter.store.sqlite import store as sqlite_store

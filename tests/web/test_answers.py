@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from stripe import WebhookSignature
 
-from bw_exporter import catalog
 from bw_exporter.config.tenants import RateLimit
+from bw_exporter.metrics import catalog
 from bw_exporter.sender import sign
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import run_wsgi_app
 
-from bw_exporter import catalog, labels
 from bw_exporter.config.tenants import RateLimit
+from bw_exporter.metrics import catalog, labels
 from bw_exporter.sender import sign
 from bw_exporter.shop import events as shop_events
 from bw_exporter.shop.ids import Ids

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bw_exporter.labels import HANDLED_EVENT_TYPES
+from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.traffic import Shop
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from bw_exporter import catalog
 from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
@@ -16,8 +15,9 @@ from bw_exporter.facts.charges import ChargeMade
 from bw_exporter.facts.invoices import InvoicePayment
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.memory import decoded, encoded
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, RaiseTo
 from bw_exporter.retention import charges_kept_seconds
-from bw_exporter.series import Add, RaiseTo
 from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
 
 NAME = "duplicate_charge"

@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from bw_exporter import catalog
 from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.checks.invoice_lines import Price, Verdict, Version, judge
 from bw_exporter.config.tenants import Tenant
@@ -21,8 +20,9 @@ from bw_exporter.facts import Fact
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.memory import encoded
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change, RaiseTo
 from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
-from bw_exporter.series import Add, Change, RaiseTo
 from bw_exporter.store.protocol import FOREVER, Finding, Pending, Transaction
 
 NAME = "invoice_mismatch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bw_exporter.effects import charges, disputes, invoices, once, subscriptions
 from bw_exporter.effects.effect import Effect
 from bw_exporter.memory import decoded
-from bw_exporter.series import Change
+from bw_exporter.metrics.series import Change
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {
     **charges.EFFECTS,

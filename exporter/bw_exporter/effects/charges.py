@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from bw_exporter import catalog
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.charges import (
@@ -14,8 +13,9 @@ from bw_exporter.facts.charges import (
     PaymentIntentSucceeded,
 )
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change
 from bw_exporter.retention import CHARGE_LEDGER_SECONDS
-from bw_exporter.series import Add, Change
 
 
 @dataclass(frozen=True, slots=True)

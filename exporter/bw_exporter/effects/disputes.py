@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from bw_exporter import catalog
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.disputes import DisputeSeen
-from bw_exporter.series import Add, Change
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change
 
 KIND = "dispute"
 

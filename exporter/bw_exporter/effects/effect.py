@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bw_exporter.config.tenants import Tenant
+from bw_exporter.metrics.series import Change
 from bw_exporter.retention import LEDGER_SECONDS
-from bw_exporter.series import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bw_exporter import catalog
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.invoices import InvoicePaid, InvoicePaymentFailed
-from bw_exporter.series import Add, Change
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change
 
 
 @dataclass(frozen=True, slots=True)

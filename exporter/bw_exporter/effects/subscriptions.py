@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from bw_exporter import catalog
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add, Change
 from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS
-from bw_exporter.series import Add, Change
 
 KIND = "subscription"
 

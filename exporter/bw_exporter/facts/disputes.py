@@ -8,8 +8,8 @@ from typing import Literal
 from bw_exporter import reading
 from bw_exporter.event import Event
 from bw_exporter.facts.once import Once
-from bw_exporter.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
-from bw_exporter.money import currency_label
+from bw_exporter.metrics.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
+from bw_exporter.metrics.money import currency_label
 from bw_exporter.reading import Json
 
 INQUIRY_PREFIX = "warning_"

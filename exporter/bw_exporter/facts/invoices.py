@@ -8,7 +8,7 @@ from typing import Literal
 
 from bw_exporter import reading
 from bw_exporter.event import Event
-from bw_exporter.money import currency_label
+from bw_exporter.metrics.money import currency_label
 from bw_exporter.reading import Json
 
 

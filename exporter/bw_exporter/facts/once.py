@@ -7,7 +7,7 @@ from typing import Literal
 
 from bw_exporter import reading
 from bw_exporter.event import Event
-from bw_exporter.labels import PAYOUT_STATUSES, listed
+from bw_exporter.metrics.labels import PAYOUT_STATUSES, listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bw_exporter import reading
 from bw_exporter.event import Event
 from bw_exporter.facts.charges import created_at, mirror
-from bw_exporter.money import currency_label
+from bw_exporter.metrics.money import currency_label
 from bw_exporter.reading import Json
 
 

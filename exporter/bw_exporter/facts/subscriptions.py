@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bw_exporter import reading
 from bw_exporter.event import Event
-from bw_exporter.labels import SUBSCRIPTION_STATUSES, listed
+from bw_exporter.metrics.labels import SUBSCRIPTION_STATUSES, listed
 from bw_exporter.reading import Json
 
 ENDED_STATUSES = ("canceled", "incomplete_expired")

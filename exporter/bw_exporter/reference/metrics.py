@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bw_exporter import catalog, feeds
-from bw_exporter.catalog import Family, Label
-from bw_exporter.labels import HANDLED_EVENT_TYPES
-from bw_exporter.money import MINOR_UNITS
+from bw_exporter.metrics import catalog, feeds
+from bw_exporter.metrics.catalog import Family, Label
+from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
+from bw_exporter.metrics.money import MINOR_UNITS
 from bw_exporter.reference.examples import example
 
 _UNITS = (

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TypeVar, cast
 
 from bw_exporter import housekeeping, ingest
-from bw_exporter.catalog import STORE_COMMITS
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.series import series
+from bw_exporter.metrics.catalog import STORE_COMMITS
+from bw_exporter.metrics.series import series
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.deliveries import Delivery, deliveries
 from bw_exporter.shop.rhythm import moments

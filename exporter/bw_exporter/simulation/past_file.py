@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 
 _OF_THE_PROCESS = (catalog.STORE_SIZE.name, catalog.STORE_PROBE_SECONDS.name)
 """Facts of a machine, which a simulated past does not have."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from bw_exporter.series import Change
+from bw_exporter.metrics.series import Change
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 from bw_rules.average import Average
 from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
 from bw_rules.detector import VALUE, Detector, Runbook, asked

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 from bw_rules.detector import VALUE, Detector, Runbook
 from bw_rules.finding import Finding
 from bw_rules.promql import HOUR, counter

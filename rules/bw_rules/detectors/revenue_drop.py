@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 from bw_rules.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
 from bw_rules.detector import MONEY, Detector, Runbook, asked
 from bw_rules.promql import Recording, Scope, counter, indented, scaled, times

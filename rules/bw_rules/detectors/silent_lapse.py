@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bw_exporter import catalog
 from bw_exporter.config.durations import render as duration
+from bw_exporter.metrics import catalog
 from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
 from bw_rules.detector import Detector, Runbook
 from bw_rules.promql import Recording, Scope, created, quoted

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bw_exporter.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_exporter.config import durations
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_rules.cases import MINUTE, Case, Outcome, Series, Steps
 from bw_rules.detector import VALUE, Detector, Runbook
 from bw_rules.promql import Counter, Recording, Scope

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from bw_exporter.catalog import Family
+from bw_exporter.metrics.catalog import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

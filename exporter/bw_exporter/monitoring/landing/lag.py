@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_exporter.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_exporter.config import durations
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenant

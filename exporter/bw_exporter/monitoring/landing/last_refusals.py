@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from bw_exporter import catalog
 from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing import counts
 from bw_exporter.monitoring.landing.advice import REFUSED
 

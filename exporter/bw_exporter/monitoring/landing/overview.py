@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing import counts
 from bw_exporter.monitoring.landing.lag import OnTime, on_time
 from bw_exporter.monitoring.landing.standing import (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, render_template, request
 from jinja2 import StrictUndefined
 
-from bw_exporter import DOCS_URL, __version__, feeds
+from bw_exporter import DOCS_URL, __version__
+from bw_exporter.metrics import feeds
 from bw_exporter.monitoring.landing import findings, shown
 from bw_exporter.monitoring.landing.advice import UNKNOWN_TENANT
 from bw_exporter.monitoring.landing.overview import Wanted, overview

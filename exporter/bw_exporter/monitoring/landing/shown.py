@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from bw_exporter.money import MINOR_UNITS, OTHER
+from bw_exporter.metrics.money import MINOR_UNITS, OTHER
 
 _KIB = 1024
 _LAST_YEAR = 9999

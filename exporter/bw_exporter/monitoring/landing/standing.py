@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
 from bw_exporter.monitoring.landing.counts import Counts, of
 

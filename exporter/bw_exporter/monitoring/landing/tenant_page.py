@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_exporter import catalog
 from bw_exporter.config import in_force
+from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing import counts, findings
 from bw_exporter.monitoring.landing.lag import Lag, lag
 from bw_exporter.monitoring.landing.standing import FAMILIES, Standing, standing

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from bw_exporter.catalog import FAMILIES
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.series import Change
+from bw_exporter.metrics.catalog import FAMILIES
+from bw_exporter.metrics.series import Change
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.postgres import upkeep

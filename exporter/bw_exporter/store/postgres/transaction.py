@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bw_exporter.catalog import STORE_COMMITS, Family
+from bw_exporter.metrics.catalog import STORE_COMMITS, Family
+from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.retention import to_the_full_hour
-from bw_exporter.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.postgres.reads import EventKey, Reads
 from bw_exporter.store.protocol import Finding, Mark, Pending

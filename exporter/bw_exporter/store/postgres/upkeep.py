@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import of_no_tenant, of_tenant, series
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import of_no_tenant, of_tenant, series
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Change, of_no_tenant, of_tenant, series
 from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
-from bw_exporter.series import Change, of_no_tenant, of_tenant, series
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bw_exporter import catalog
-from bw_exporter.catalog import Family
-from bw_exporter.labels import HANDLED_EVENT_TYPES
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 
 EVERY_EVENT: tuple[Family, ...] = (
     catalog.EVENTS,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bw_exporter import labels as lists
-from bw_exporter.money import OTHER
+from bw_exporter.metrics import labels as lists
+from bw_exporter.metrics.money import OTHER
 
 LAG_BUCKETS_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400, 259200)
 """Upper bounds of billing_webhook_lag_seconds; a webhook_lag threshold has to be one of them."""

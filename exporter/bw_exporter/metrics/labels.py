@@ -6,7 +6,7 @@ Stripe adds values without notice, which is why every reader of these lists has 
 
 from __future__ import annotations
 
-from bw_exporter.money import MINOR_UNITS, OTHER
+from bw_exporter.metrics.money import MINOR_UNITS, OTHER
 
 NONE = "none"
 """The value of a reason that Stripe left null. A status never is: one that is missing all the same is `other`."""
