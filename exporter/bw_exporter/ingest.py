@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bw_exporter import event, facts
+from bw_exporter import facts
 from bw_exporter.checks import CHECKS
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects import EFFECTS
-from bw_exporter.event import Event, NotAnEventError
-from bw_exporter.facts import Fact
+from bw_exporter.facts import Fact, event
+from bw_exporter.facts.event import Event, NotAnEventError
+from bw_exporter.facts.reading import MalformedError
 from bw_exporter.memory import decoded, encoded
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES, listed
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
-from bw_exporter.reading import MalformedError
 from bw_exporter.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
 

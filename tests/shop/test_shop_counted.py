@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bw_exporter import event, facts, housekeeping, ingest
+from bw_exporter import facts, housekeeping, ingest
 from bw_exporter.config import tenants
 from bw_exporter.config.tenants import Tenant
+from bw_exporter.facts import event
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.deliveries import deliveries
 from bw_exporter.shop.traffic import Shop

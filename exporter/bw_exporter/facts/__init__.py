@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bw_exporter.event import Event
 from bw_exporter.facts import amounts, charges, disputes, invoices, once, refunds, subscriptions
-from bw_exporter.reading import UnidentifiedError
+from bw_exporter.facts.event import Event
+from bw_exporter.facts.reading import UnidentifiedError
 
 Fact = object
 """One of the frozen dataclasses in this package; effects and checks pick theirs by type."""

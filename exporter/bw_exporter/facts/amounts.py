@@ -6,8 +6,8 @@ of the object's currency; any may be missing or null.
 
 from __future__ import annotations
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
 
 _NATURAL: dict[str, tuple[str, ...]] = {
     "charge": ("amount", "amount_captured", "amount_refunded"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
 from bw_exporter.facts.invoices import InvoicePayment, invoice_of
+from bw_exporter.facts.reading import Json
 from bw_exporter.metrics.labels import DECLINE_REASONS, FAILURE_REASONS, NONE, listed
 from bw_exporter.metrics.money import currency_label
-from bw_exporter.reading import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
 from bw_exporter.facts.once import Once
+from bw_exporter.facts.reading import Json
 from bw_exporter.metrics.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
 from bw_exporter.metrics.money import currency_label
-from bw_exporter.reading import Json
 
 INQUIRY_PREFIX = "warning_"
 """Statuses of an inquiry or retrieval: no money moved, no chargeback yet."""

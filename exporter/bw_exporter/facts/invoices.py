@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
+from bw_exporter.facts.reading import Json
 from bw_exporter.metrics.money import currency_label
-from bw_exporter.reading import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
 from bw_exporter.metrics.labels import PAYOUT_STATUSES, listed
 
 

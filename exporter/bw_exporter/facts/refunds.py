@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
 from bw_exporter.facts.charges import created_at, mirror
+from bw_exporter.facts.event import Event
+from bw_exporter.facts.reading import Json
 from bw_exporter.metrics.money import currency_label
-from bw_exporter.reading import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bw_exporter import reading
-from bw_exporter.event import Event
+from bw_exporter.facts import reading
+from bw_exporter.facts.event import Event
+from bw_exporter.facts.reading import Json
 from bw_exporter.metrics.labels import SUBSCRIPTION_STATUSES, listed
-from bw_exporter.reading import Json
 
 ENDED_STATUSES = ("canceled", "incomplete_expired")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from bw_exporter import reading
-from bw_exporter.reading import Json, MalformedError, UnidentifiedError
+from bw_exporter.facts import reading
+from bw_exporter.facts.reading import Json, MalformedError, UnidentifiedError
 
 THIN = "v2.core.event"
 """The `object` of events without a snapshot, which v2 event destinations send."""
