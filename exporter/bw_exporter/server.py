@@ -18,13 +18,13 @@ from gunicorn.arbiter import Arbiter
 
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.rate_limit import RateLimiter
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.listening import Address, bind, shown
 from bw_exporter.serving.private_memory import keep_memory_private
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
 from bw_exporter.store import open_store
+from bw_exporter.webhook.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

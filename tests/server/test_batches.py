@@ -19,7 +19,6 @@ from flask import Flask, Response
 from gunicorn.config import Config
 from running_exporter import SECRET, ask, event, eventually
 
-from bw_exporter.durable_answer import DurableAnswer
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.sender import sign
 from bw_exporter.serving import batch
@@ -31,6 +30,7 @@ from bw_exporter.serving.worker import PrivateWorker, PublicWorker
 from bw_exporter.store import PromptStore, open_store
 from bw_exporter.store.protocol import PATIENCE_SECONDS
 from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.webhook.durable_answer import DurableAnswer
 
 if TYPE_CHECKING:
     from running_exporter import RunningExporter, Start

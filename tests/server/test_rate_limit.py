@@ -10,7 +10,7 @@ from types import MappingProxyType
 from running_exporter import SECRET, Start
 
 from bw_exporter.config.tenants import RateLimit, Tenant
-from bw_exporter.rate_limit import RateLimiter
+from bw_exporter.webhook.rate_limit import RateLimiter
 
 FORK = multiprocessing.get_context("fork")
 

@@ -19,7 +19,7 @@ from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
-from bw_exporter.web import LARGEST_BODY_BYTES
+from bw_exporter.webhook.app import LARGEST_BODY_BYTES
 
 from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
 

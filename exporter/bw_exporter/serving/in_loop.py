@@ -12,9 +12,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bw_exporter.durable_answer import Unanswered
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.protocol import PATIENCE_SECONDS
+from bw_exporter.webhook.durable_answer import Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,16 +11,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bw_exporter import housekeeping, web
+from bw_exporter import housekeeping
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
-from bw_exporter.refusals import Refusals
 from bw_exporter.serving.batch import Batch
 from bw_exporter.serving.http_worker import HttpWorker
 from bw_exporter.serving.one_heap import use_one_heap
 from bw_exporter.serving.submissions import Submissions
 from bw_exporter.store import PromptStore, SubmittingStore, open_store
+from bw_exporter.webhook import app
+from bw_exporter.webhook.refusals import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from bw_exporter.config.current import ConfigState, CurrentConfig
     from bw_exporter.monitoring.web_config import WebConfig
-    from bw_exporter.rate_limit import RateLimiter
     from bw_exporter.serving.config_channel import ConfigChannel
     from bw_exporter.store import Store
+    from bw_exporter.webhook.rate_limit import RateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class PublicWorker(Worker):
             self.in_loop = Batch(self, store, self.method_queue.defer)
         elif isinstance(store, SubmittingStore):
             self.in_loop = Submissions(self, store, self.method_queue.defer)
-        return web.public_app(self.context.config, store, refusals, self.context.limiter)
+        return app.public_app(self.context.config, store, refusals, self.context.limiter)
 
 
 class PrivateWorker(Worker):

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from bw_exporter import ingest, signature
-from bw_exporter.durable_answer import DurableAnswer
+from bw_exporter import ingest
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.signature import Verdict
+from bw_exporter.webhook import signature
+from bw_exporter.webhook.durable_answer import DurableAnswer
+from bw_exporter.webhook.signature import Verdict
 
 if TYPE_CHECKING:
     from bw_exporter.config.current import CurrentConfig
     from bw_exporter.config.tenants import Tenant
-    from bw_exporter.rate_limit import RateLimiter
-    from bw_exporter.refusals import Refusals
     from bw_exporter.store import Outcome, Store
+    from bw_exporter.webhook.rate_limit import RateLimiter
+    from bw_exporter.webhook.refusals import Refusals
 
 LARGEST_BODY_BYTES = 1 << 20
 """Stripe publishes no limit; the largest events seen have a tenth of this."""

@@ -1,0 +1,1 @@
+"""The public listener: one POST of Stripe, from its bytes to the answer."""
