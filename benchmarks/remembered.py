@@ -13,8 +13,8 @@ from benchmarks.ingest import TENANTS, Kind, described, measured
 from benchmarks.load import tenant_name
 from benchmarks.row import Row
 from benchmarks.servers import exporter
-from bw_exporter.retention import EVENT_IDS_SECONDS
 from bw_exporter.store import open_store
+from bw_exporter.store.retention import EVENT_IDS_SECONDS
 
 NEEDED = 1 / 1.3
 KIND = Kind("sales", kept=False)

@@ -200,7 +200,7 @@ def _findings(args: Namespace) -> int:
 
 
 def _migrate_store(args: Namespace) -> int:
-    from bw_exporter.migrate_store import migrate  # noqa: PLC0415
+    from bw_exporter.store.move import migrate  # noqa: PLC0415
 
     for moved in migrate(args.source, args.target):
         print(moved)

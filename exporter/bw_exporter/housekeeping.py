@@ -17,7 +17,7 @@ from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add
-from bw_exporter.retention import MARKS_PER_TENANT
+from bw_exporter.store.retention import MARKS_PER_TENANT
 
 if TYPE_CHECKING:
     from bw_exporter.store import Finding, Pending, Store, Transaction

@@ -14,12 +14,12 @@ from bw_exporter.effects import EFFECTS
 from bw_exporter.facts import Fact, event
 from bw_exporter.facts.event import Event, NotAnEventError
 from bw_exporter.facts.reading import MalformedError
-from bw_exporter.memory import decoded, encoded
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES, listed
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
-from bw_exporter.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
+from bw_exporter.store.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
+from bw_exporter.store.state_json import decoded, encoded
 
 Result = Literal["accepted", "redelivered", "malformed"]
 Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter import housekeeping, retention
+from bw_exporter import housekeeping
 from bw_exporter.effects import forgotten
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, initial
 from bw_exporter.shop import events, objects
 from bw_exporter.shop.ids import Ids
-from bw_exporter.store import Finding, Store, marks, open_store
+from bw_exporter.store import Finding, Store, marks, open_store, retention
 
 from .counts import DAY, NOW, add, deliver, shown, value
 

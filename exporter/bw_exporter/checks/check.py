@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
-from bw_exporter.memory import decoded, encoded
 from bw_exporter.store.protocol import Finding, Pending, Transaction
+from bw_exporter.store.state_json import decoded, encoded
 
 State = TypeVar("State")
 

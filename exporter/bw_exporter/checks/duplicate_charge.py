@@ -14,11 +14,11 @@ from bw_exporter.facts import Fact
 from bw_exporter.facts.charges import ChargeMade
 from bw_exporter.facts.invoices import InvoicePayment
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
-from bw_exporter.memory import decoded, encoded
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, RaiseTo
-from bw_exporter.retention import charges_kept_seconds
 from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
+from bw_exporter.store.retention import charges_kept_seconds
+from bw_exporter.store.state_json import decoded, encoded
 
 NAME = "duplicate_charge"
 DETAILS = ("charge", "duplicate_of", "amount", "currency", "charged_at", "seconds_apart", "link")

@@ -19,11 +19,11 @@ from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
-from bw_exporter.memory import encoded
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, RaiseTo
-from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
 from bw_exporter.store.protocol import FOREVER, Finding, Pending, Transaction
+from bw_exporter.store.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
+from bw_exporter.store.state_json import encoded
 
 NAME = "invoice_mismatch"
 DETAILS = ("invoice", "subscription", "lines", "link")

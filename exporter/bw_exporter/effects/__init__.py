@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bw_exporter.effects import charges, disputes, invoices, once, subscriptions
 from bw_exporter.effects.effect import Effect
-from bw_exporter.memory import decoded
 from bw_exporter.metrics.series import Change
+from bw_exporter.store.state_json import decoded
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {
     **charges.EFFECTS,

@@ -15,7 +15,7 @@ from bw_exporter.facts.charges import (
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change
-from bw_exporter.retention import CHARGE_LEDGER_SECONDS
+from bw_exporter.store.retention import CHARGE_LEDGER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.metrics.series import Change
-from bw_exporter.retention import LEDGER_SECONDS
+from bw_exporter.store.retention import LEDGER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

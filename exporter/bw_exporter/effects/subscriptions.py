@@ -10,7 +10,7 @@ from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change
-from bw_exporter.retention import ENDED_SUBSCRIPTION_SECONDS
+from bw_exporter.store.retention import ENDED_SUBSCRIPTION_SECONDS
 
 KIND = "subscription"
 

@@ -10,7 +10,7 @@ from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing import counts, findings
 from bw_exporter.monitoring.landing.lag import Lag, lag
 from bw_exporter.monitoring.landing.standing import FAMILIES, Standing, standing
-from bw_exporter.retention import FINDING_SECONDS
+from bw_exporter.store.retention import FINDING_SECONDS
 
 if TYPE_CHECKING:
     from bw_exporter.config.in_force import Setting

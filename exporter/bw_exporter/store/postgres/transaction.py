@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from bw_exporter.metrics.catalog import STORE_COMMITS, Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
-from bw_exporter.retention import to_the_full_hour
 from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.postgres.reads import EventKey, Reads
 from bw_exporter.store.protocol import Finding, Mark, Pending
+from bw_exporter.store.retention import to_the_full_hour
 
 
 @dataclass(slots=True)

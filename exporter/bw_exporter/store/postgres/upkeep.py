@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import of_no_tenant, of_tenant, series
-from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
+from bw_exporter.store.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 
 LEASE_SECONDS = 150
 """How long a replica keeps house before another may; it prunes each minute and so renews the lease in time."""

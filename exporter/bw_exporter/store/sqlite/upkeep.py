@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Change, of_no_tenant, of_tenant, series
-from bw_exporter.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.store.marks import MarkRow
+from bw_exporter.store.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
 
 
