@@ -16,12 +16,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from benchmarks.bare import SECRET
 from benchmarks.load import tenant_name
 from benchmarks.row import Row
-from bw_exporter import exposition
 from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
+from bw_exporter.monitoring import exposition
 from bw_exporter.store import Store, open_store
 
 TENANTS = 10_000

@@ -20,9 +20,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
-from bw_exporter.exposition import compressed, render
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Observe, RaiseTo
+from bw_exporter.monitoring.exposition import compressed, render
 from bw_exporter.store import Store, open_store
 
 from .oracle import Oracle

@@ -10,11 +10,12 @@ import pytest
 from a_monday import END_AT
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
-from bw_exporter import cli, exposition
+from bw_exporter import cli
 from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
+from bw_exporter.monitoring import exposition
 from bw_exporter.shop import anomalies
 from bw_exporter.shop.rhythm import moments
 from bw_exporter.store import open_store

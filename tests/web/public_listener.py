@@ -13,13 +13,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 from werkzeug.test import TestResponse
 
-from bw_exporter import exposition, housekeeping
+from bw_exporter import housekeeping
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.series import series
+from bw_exporter.monitoring import exposition
 from bw_exporter.sender import sign
 from bw_exporter.store import Store, open_store
 from bw_exporter.webhook.app import public_app
