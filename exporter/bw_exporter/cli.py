@@ -141,8 +141,8 @@ def _load(path: str) -> Tenants:
 
 
 def _serve(args: Namespace) -> int:
-    from bw_exporter import server  # noqa: PLC0415
     from bw_exporter.monitoring import web_config  # noqa: PLC0415
+    from bw_exporter.serving import supervisor  # noqa: PLC0415
 
     log.configure(args.log_level, args.log_format)
     problems = []
@@ -158,8 +158,8 @@ def _serve(args: Namespace) -> int:
         problems.append(error)
     if problems:
         raise BillingWatchError("\n".join(str(error) for error in problems))
-    server.serve(
-        server.ServeOptions(
+    supervisor.serve(
+        supervisor.ServeOptions(
             load=partial(_load, args.config_file),
             storage_url=args.storage_url,
             webhook_address=args.web_webhook_address,

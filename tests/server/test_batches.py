@@ -21,11 +21,11 @@ from running_exporter import SECRET, ask, event, eventually
 
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.sender import sign
-from bw_exporter.serving import batch
-from bw_exporter.serving.batch import Batch
-from bw_exporter.serving.connection import Connection
-from bw_exporter.serving.in_loop import LARGEST_BATCH
-from bw_exporter.serving.submissions import Submissions
+from bw_exporter.serving.http import batch
+from bw_exporter.serving.http.batch import Batch
+from bw_exporter.serving.http.connection import Connection
+from bw_exporter.serving.http.in_loop import LARGEST_BATCH
+from bw_exporter.serving.http.submissions import Submissions
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker
 from bw_exporter.store import PromptStore, open_store
 from bw_exporter.store.protocol import PATIENCE_SECONDS

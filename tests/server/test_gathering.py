@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running_exporter import ask, event
 
-from bw_exporter.serving.connection import Connection
+from bw_exporter.serving.http.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from bw_exporter import housekeeping
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
-from bw_exporter.serving.batch import Batch
-from bw_exporter.serving.http_worker import HttpWorker
+from bw_exporter.serving.http.batch import Batch
+from bw_exporter.serving.http.http_worker import HttpWorker
+from bw_exporter.serving.http.submissions import Submissions
 from bw_exporter.serving.one_heap import use_one_heap
-from bw_exporter.serving.submissions import Submissions
 from bw_exporter.store import PromptStore, SubmittingStore, open_store
 from bw_exporter.webhook import app
 from bw_exporter.webhook.refusals import Refusals

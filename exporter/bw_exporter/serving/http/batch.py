@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from bw_exporter.serving.in_loop import LARGEST_BATCH, InLoop, Loop, Waiting
+from bw_exporter.serving.http.in_loop import LARGEST_BATCH, InLoop, Loop, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,8 +19,8 @@ from bw_exporter.webhook.durable_answer import Unanswered
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_exporter.serving.connection import Connection
-    from bw_exporter.serving.exchange import Exchange
+    from bw_exporter.serving.http.connection import Connection
+    from bw_exporter.serving.http.exchange import Exchange
     from bw_exporter.store import Outcome, SubmittingStore
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_exporter.serving.in_loop import InLoop
+from bw_exporter.serving.http.in_loop import InLoop
 
 if TYPE_CHECKING:
-    from bw_exporter.serving.in_loop import Waiting
+    from bw_exporter.serving.http.in_loop import Waiting
 
 
 class Submissions(InLoop):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from bw_exporter.serving.connection import Connection
+from bw_exporter.serving.http.connection import Connection
 
 if TYPE_CHECKING:
     import socket

@@ -9,7 +9,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 
 if TYPE_CHECKING:
-    from bw_exporter.serving.connection import Connection
+    from bw_exporter.serving.http.connection import Connection
 
 MOST_CHUNKS = 4096
 """Of 256 bytes each for the largest body. Chunks of one byte would keep a thread busy for seconds."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gunicorn.http import wsgi
 
-from bw_exporter.serving.outgoing import Outgoing
+from bw_exporter.serving.http.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gunicorn.config import Config
     from gunicorn.http.message import Request
 
-    from bw_exporter.serving.connection import Connection
+    from bw_exporter.serving.http.connection import Connection
 
 
 class Exchange:

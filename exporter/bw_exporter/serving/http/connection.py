@@ -13,7 +13,7 @@ from gunicorn import util
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.parser import RequestParser
 
-from bw_exporter.serving.incoming import DeadlineUnreader, RequestLateError, limit_chunks
+from bw_exporter.serving.http.incoming import DeadlineUnreader, RequestLateError, limit_chunks
 
 if TYPE_CHECKING:
     import socket

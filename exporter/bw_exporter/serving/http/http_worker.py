@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import PollableMethodQueue
 
-from bw_exporter.serving.accepting import AcceptingWorker
-from bw_exporter.serving.exchange import Exchange
-from bw_exporter.serving.incoming import RequestLateError
-from bw_exporter.serving.thread_pool import ThreadPool
+from bw_exporter.serving.http.accepting import AcceptingWorker
+from bw_exporter.serving.http.exchange import Exchange
+from bw_exporter.serving.http.incoming import RequestLateError
+from bw_exporter.serving.http.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bw_exporter.serving.connection import Connection
-    from bw_exporter.serving.in_loop import InLoop
+    from bw_exporter.serving.http.connection import Connection
+    from bw_exporter.serving.http.in_loop import InLoop
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bw_exporter.serving.connection import Connection
+    from bw_exporter.serving.http.connection import Connection
 
 _HELD_BYTES = 16 * 1024
 

@@ -1,0 +1,1 @@
+"""HTTP as a worker speaks it: connections with deadlines, whole requests, and who answers them."""
