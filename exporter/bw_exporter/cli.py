@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bw_exporter import __version__, log, options
+from bw_exporter import __version__, log
+from bw_exporter.command_line import options
+from bw_exporter.command_line.parser import Parser, run_chosen
 from bw_exporter.errors import BillingWatchError, ConfigError
-from bw_exporter.parser import Parser, run_chosen
 
 if TYPE_CHECKING:
     from argparse import Namespace

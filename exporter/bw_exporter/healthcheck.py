@@ -12,7 +12,7 @@ import os
 import ssl
 import sys
 
-from bw_exporter import options
+from bw_exporter.command_line import options
 
 _TIMEOUT_SECONDS = 8.0
 _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from bw_exporter.command_line.parser import Parser
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.parser import Parser
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 """Where `bw-exporter serve` listens for Stripe unless it is told otherwise."""

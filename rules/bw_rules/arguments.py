@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bw_exporter import __version__
-from bw_exporter.parser import Parser
+from bw_exporter.command_line.parser import Parser
 from bw_rules import build
 from bw_rules.render import receiver_fields
 

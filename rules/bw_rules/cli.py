@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bw_exporter.command_line.parser import run_chosen
 from bw_exporter.config import tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.parser import run_chosen
 from bw_rules import arguments, build, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.wording import some

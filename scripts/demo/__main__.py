@@ -22,7 +22,7 @@ from sink import Sink
 from stack import COMMAND, DidNotStartError, Stack, StoppedError
 from story import Story
 
-from bw_exporter import options
+from bw_exporter.command_line import options
 from bw_exporter.config import tenants
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation.live import Simulation, Strike

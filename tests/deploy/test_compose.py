@@ -13,7 +13,7 @@ import yaml
 from checkers import run, tool
 from compose_file import ROOT, Container, image_environment, load, mounts
 
-from bw_exporter import options
+from bw_exporter.command_line import options
 from bw_exporter.config import durations
 from bw_rules import build
 

@@ -15,8 +15,8 @@ from manifest_links import allowed_in, allowed_out
 from manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container, with_password
 from public_schemas import mistakes
 
-from bw_exporter import options
 from bw_exporter.cli import _parsers
+from bw_exporter.command_line import options
 from bw_exporter.serving.supervisor import ServeOptions
 from bw_rules import kubernetes_example
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bw_exporter import options
+from bw_exporter.command_line import options
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from stripe import SignatureVerificationError, WebhookSignature
 from webhook_sink import Sink
 
 from bw_exporter import sender
+from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
-from bw_exporter.parser import Parser
 
 load = partial(tenants.load, detectors={})
 

@@ -12,8 +12,8 @@ import pytest
 from stripe import WebhookSignature
 from webhook_sink import Sink
 
+from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
-from bw_exporter.parser import Parser
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import simulate
 
@@ -111,7 +111,7 @@ from argparse import Namespace
 from functools import partial
 from bw_exporter import tenants
 from bw_exporter.simulation import simulate
-from bw_exporter.parser import Parser
+from bw_exporter.command_line.parser import Parser
 parser = Parser()
 simulate.add_arguments(parser)
 args = parser.parse_args(sys.argv[2:], Namespace(config_file=sys.argv[1]))

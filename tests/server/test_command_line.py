@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from running_exporter import ONE_TENANT, Start
 
-from bw_exporter import __version__, options
+from bw_exporter import __version__
+from bw_exporter.command_line import options
 from bw_exporter.store import Finding, open_store
 
 

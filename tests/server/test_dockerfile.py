@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from running_exporter import eventually
 
-from bw_exporter import options
+from bw_exporter.command_line import options
 
 if TYPE_CHECKING:
     from running_exporter import Start

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from bw_exporter.command_line.options import positive
 from bw_exporter.config import durations
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.monitoring import exposition, web_pages
 from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
 from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.monitoring.landing.pages import Sources, pages
-from bw_exporter.options import positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

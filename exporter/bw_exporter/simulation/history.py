@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from bw_exporter import options
+from bw_exporter.command_line import options
+from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import durations
 from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.monitoring import exposition
-from bw_exporter.parser import Parser
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import past, past_file
 from bw_exporter.simulation.past import Steps, Trouble

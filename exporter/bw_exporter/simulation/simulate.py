@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from bw_exporter import options
+from bw_exporter.command_line import options
+from bw_exporter.command_line.parser import Parser
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.parser import Parser
 from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
 from bw_exporter.shop import anomalies
 from bw_exporter.simulation import history

@@ -7,8 +7,8 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from bw_exporter.command_line.parser import FromEnvironment
 from bw_exporter.config import durations
-from bw_exporter.parser import FromEnvironment
 
 _HIGHEST_PORT = 65_535
 _MOST_WORKERS = 256
