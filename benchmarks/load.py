@@ -21,11 +21,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from benchmarks.bare import SECRET
-from bw_exporter.sender import sign
-from bw_exporter.shop.events import body
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.sales import new_buyer, one_off_sale, payment
-from bw_exporter.shop.shapes import Json
+from bw_simulator.sender import sign
+from bw_simulator.shop.events import body
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.sales import new_buyer, one_off_sale, payment
+from bw_simulator.shop.shapes import Json
 
 Mix = Literal["sales", "charges"]
 

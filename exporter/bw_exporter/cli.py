@@ -93,11 +93,11 @@ def _parsers(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Parser, d
     config(simulate)
     wanted = next((word for word in argv if not word.startswith("-")), None)
     if wanted == "send":
-        from bw_exporter import sender  # noqa: PLC0415
+        from bw_simulator import sender  # noqa: PLC0415
 
         sender.add_arguments(send)
     if wanted == "simulate":
-        from bw_exporter.simulation import simulate as simulation  # noqa: PLC0415
+        from bw_simulator import simulate as simulation  # noqa: PLC0415
 
         simulation.add_arguments(simulate)
     return parser, commands
@@ -212,12 +212,12 @@ def _migrate_store(args: Namespace) -> int:
 
 
 def _send(args: Namespace) -> int:
-    from bw_exporter import sender  # noqa: PLC0415
+    from bw_simulator import sender  # noqa: PLC0415
 
     return sender.run(args, load=_load)
 
 
 def _simulate(args: Namespace) -> int:
-    from bw_exporter.simulation import simulate  # noqa: PLC0415
+    from bw_simulator import simulate  # noqa: PLC0415
 
     return simulate.run(args, load=_load)

@@ -24,10 +24,10 @@ from story import Story
 
 from bw_exporter.command_line import options
 from bw_exporter.config import tenants
-from bw_exporter.shop import anomalies
-from bw_exporter.simulation.live import Simulation, Strike
-from bw_exporter.simulation.simulate import summary
 from bw_rules.detectors import THRESHOLDS
+from bw_simulator.live import Simulation, Strike
+from bw_simulator.shop import anomalies
+from bw_simulator.simulate import summary
 
 PAUSE_SECONDS = 10.0
 ERROR = "level=error"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from files import STRUCK
 from sink_page import Message
 
-from bw_exporter.shop import anomalies
-from bw_exporter.simulation.live import Simulation, Strike
 from bw_rules.detectors import DETECTORS
+from bw_simulator.live import Simulation, Strike
+from bw_simulator.shop import anomalies
 
 ORDER = (
     "webhook_lag",

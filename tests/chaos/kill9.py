@@ -31,10 +31,10 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bw_exporter.sender import Connection, UndeliverableError, sign
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import body, event
-from bw_exporter.shop.ids import Ids
+from bw_simulator.sender import Connection, UndeliverableError, sign
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import body, event
+from bw_simulator.shop.ids import Ids
 from local_processes import free_ports
 from postgres_server import running
 

@@ -22,10 +22,10 @@ from bw_exporter import ingest
 from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.metrics.catalog import CHARGE_ATTEMPTS, EVENTS_IGNORED, REVENUE
 from bw_exporter.metrics.series import series
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import body, event
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import body, event
+from bw_simulator.shop.ids import Ids
 from postgres_server import running
 
 NOW = 1_795_000_000

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bw_exporter import housekeeping, ingest
 from bw_exporter.config.tenants import RateLimit, Tenant
-from bw_exporter.shop import events
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Store
+from bw_simulator.shop import events
+from bw_simulator.shop.ids import Ids
 
 NOW = 1_800_000_000
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_exporter.shop.objects import payments
+from bw_simulator.shop.objects import payments
 
 from .books import Books, tenant
 

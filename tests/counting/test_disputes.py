@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.shop.objects import disputes, payments
 from bw_exporter.store import open_store
+from bw_simulator.shop.objects import disputes, payments
 
 from .books import Books, tenant
 

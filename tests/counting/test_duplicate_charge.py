@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.checks import duplicate_charge
-from bw_exporter.shop.objects import invoices, payments
 from bw_exporter.store import open_store
+from bw_simulator.shop.objects import invoices, payments
 
 from .books import NOW, Books, Duplicates, tenant
 

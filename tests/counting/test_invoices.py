@@ -7,16 +7,16 @@ import pytest
 
 from bw_exporter import housekeeping
 from bw_exporter.checks import invoice_mismatch
-from bw_exporter.shop.objects import invoices, subscriptions
 from bw_exporter.store import open_store
+from bw_simulator.shop.objects import invoices, subscriptions
 
 from .books import NOW, Books, Mismatches, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bw_exporter.shop.shapes import Shape
     from bw_exporter.store import Store
+    from bw_simulator.shop.shapes import Shape
 
 CHECKS, ABSTENTIONS = "billing_invoice_checks_total", "billing_invoice_abstentions_total"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.shop.objects import payments
 from bw_exporter.store import open_store
+from bw_simulator.shop.objects import payments
 
 from .books import Books, tenant
 

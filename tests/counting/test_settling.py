@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter import housekeeping
-from bw_exporter.shop.objects import payments
 from bw_exporter.store import Pending
+from bw_simulator.shop.objects import payments
 
 from .books import NOW
 

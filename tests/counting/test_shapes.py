@@ -8,7 +8,7 @@ import pytest
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add
-from bw_exporter.shop.objects import disputes, invoices, payments, subscriptions
+from bw_simulator.shop.objects import disputes, invoices, payments, subscriptions
 
 from .books import NOW, Books
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.shop import events
-from bw_exporter.shop.objects import account, subscriptions
 from bw_exporter.store import open_store
+from bw_simulator.shop import events
+from bw_simulator.shop.objects import account, subscriptions
 
 from .books import Books, tenant
 

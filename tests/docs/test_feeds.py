@@ -12,9 +12,9 @@ import pytest
 from bw_exporter.metrics import catalog, feeds
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
-from bw_exporter.shop import objects
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
+from bw_simulator.shop import objects
+from bw_simulator.shop.ids import Ids
 from counting.books import NOW, Books, tenant
 
 Told = tuple[str, dict[str, Any]]

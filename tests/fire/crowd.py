@@ -18,7 +18,7 @@ from typing import Self
 
 from running_exporter import SECRET, RunningExporter, event, eventually
 
-from bw_exporter.sender import sign
+from bw_simulator.sender import sign
 
 LONG = bool(os.environ.get("FIRE_LONG"))
 """Whether each fire burns in its long form: `make chaos` sets FIRE_LONG=1."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tests.web.public_listener import NOW, Listener
 
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite.schema import LATEST
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.traffic import Shop
 
 STORES = Path(__file__).with_name("stores")
 

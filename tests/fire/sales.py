@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from bw_exporter.shop.events import body
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.sales import new_buyer, one_off_sale
+from bw_simulator.shop.events import body
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.sales import new_buyer, one_off_sale
 
 AMOUNT = 4200
 """What every sale brings, in minor units."""

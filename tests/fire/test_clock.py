@@ -19,7 +19,7 @@ from tests.web.wild_events import samples
 
 from bw_exporter import housekeeping
 from bw_exporter.metrics import catalog
-from bw_exporter.sender import sign
+from bw_simulator.sender import sign
 
 HOUR = 3600
 

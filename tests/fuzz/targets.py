@@ -17,12 +17,12 @@ from tests.web.wild_events import samples
 from bw_exporter.config import tenants
 from bw_exporter.errors import BillingWatchError, ConfigError
 from bw_exporter.monitoring import web_config
-from bw_exporter.sender import sign
 from bw_exporter.webhook import signature
 from bw_exporter.webhook.signature import Verdict
 from bw_rules import build
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.render import alertmanager, prometheus
+from bw_simulator.sender import sign
 
 from .mutations import JSON_TOKENS, SECRET, YAML_TOKENS, damaged, seeds
 

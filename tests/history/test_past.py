@@ -16,9 +16,9 @@ from bw_exporter.config.current import ConfigState
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
 from bw_exporter.monitoring import exposition
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.rhythm import moments
 from bw_exporter.store import open_store
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.rhythm import moments
 
 Simulate = Callable[..., Path]
 

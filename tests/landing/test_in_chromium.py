@@ -14,7 +14,7 @@ from chromium import Chromium, Page
 from running_exporter import RunningExporter, ask, event, eventually
 
 from bw_exporter import DOCS_URL
-from bw_exporter.sender import sign
+from bw_simulator.sender import sign
 
 TENANTS = """
 defaults: {detectors: {duplicate_charge: {grace: 0}}}

@@ -19,11 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bw_exporter.sender import Connection, UndeliverableError, sign
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import body, event
-from bw_exporter.shop.ids import Ids
 from bw_rules import tools
+from bw_simulator.sender import Connection, UndeliverableError, sign
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import body, event
+from bw_simulator.shop.ids import Ids
 from local_processes import end, free_ports
 
 SECRET = "whsec_replicas_replicas_replicas"

@@ -10,9 +10,9 @@ import time
 import pytest
 from running_exporter import SECRET, RunningExporter, Start, ask, event, eventually, raw
 
-from bw_exporter.sender import sign
 from bw_exporter.webhook import signature
 from bw_exporter.webhook.signature import Verdict
+from bw_simulator.sender import sign
 
 HEAD = b"POST /webhooks/prod HTTP/1.1\r\nHost: test\r\n"
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: test\r\n\r\n"

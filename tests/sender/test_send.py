@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from stripe import SignatureVerificationError, WebhookSignature
 from webhook_sink import Sink
 
-from bw_exporter import sender
 from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
+from bw_simulator import sender
 
 load = partial(tenants.load, detectors={})
 

@@ -14,8 +14,8 @@ from webhook_sink import Sink
 
 from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
-from bw_exporter.shop import anomalies
-from bw_exporter.simulation import simulate
+from bw_simulator import simulate
+from bw_simulator.shop import anomalies
 
 SECRETS = {"shop-a": "whsec_a", "6f1c0123456789abcdef": "whsec_b", "sandbox": "whsec_s"}
 

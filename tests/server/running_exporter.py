@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bw_exporter.sender import sign
+from bw_simulator.sender import sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,6 @@ from gunicorn.config import Config
 from running_exporter import SECRET, ask, event, eventually
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.sender import sign
 from bw_exporter.serving.http import batch
 from bw_exporter.serving.http.batch import Batch
 from bw_exporter.serving.http.connection import Connection
@@ -31,6 +30,7 @@ from bw_exporter.store import PromptStore, open_store
 from bw_exporter.store.protocol import PATIENCE_SECONDS
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.webhook.durable_answer import DurableAnswer
+from bw_simulator.sender import sign
 
 if TYPE_CHECKING:
     from running_exporter import RunningExporter, Start

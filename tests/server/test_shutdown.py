@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from running_exporter import ONE_TENANT, PATIENCE_SECONDS, SECRET, Start, event, eventually
 
-from bw_exporter.sender import sign
+from bw_simulator.sender import sign
 
 
 def test_sigterm_under_load_loses_no_event_that_was_accepted(start: Start, figure: Callable[[str], None]):

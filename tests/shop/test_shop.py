@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
-from bw_exporter.shop import anomalies, events, objects
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.traffic import Shop
+from bw_simulator.shop import anomalies, events, objects
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.traffic import Shop
 
 START = 1_795_000_000
 DAY = 86_400

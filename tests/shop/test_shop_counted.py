@@ -12,11 +12,11 @@ from bw_exporter import facts, housekeeping, ingest
 from bw_exporter.config import tenants
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import event
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.deliveries import deliveries
-from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import Store, open_store
 from bw_rules.detectors import THRESHOLDS
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.deliveries import deliveries
+from bw_simulator.shop.traffic import Shop
 
 START = 1_795_000_000
 HAPPENINGS = 250

@@ -15,8 +15,8 @@ from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.series import Add, series
-from bw_exporter.shop import events
 from bw_exporter.store import Store, Transaction
+from bw_simulator.shop import events
 
 NOW = 1_795_000_000
 DAY = 86_400

@@ -17,10 +17,10 @@ from bw_exporter import cli, housekeeping
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Observe
-from bw_exporter.shop import events, objects
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Pending, open_store
 from bw_exporter.store.move import migrate
+from bw_simulator.shop import events, objects
+from bw_simulator.shop.ids import Ids
 
 from .counts import NOW, add, deliver, shown, value
 

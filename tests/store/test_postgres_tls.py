@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from bw_exporter.errors import StoreUnusableError
-from bw_exporter.sender import Connection, sign
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import body, event
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store.postgres.store import PostgresStore
+from bw_simulator.sender import Connection, sign
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import body, event
+from bw_simulator.shop.ids import Ids
 from chaos.kill9 import SECRET, Exporter
 from local_processes import free_ports
 from postgres_server import QUICK, NoPostgresError, PostgresServer

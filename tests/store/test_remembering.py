@@ -11,9 +11,9 @@ from bw_exporter import housekeeping
 from bw_exporter.effects import forgotten
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, initial
-from bw_exporter.shop import events, objects
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import Finding, Store, marks, open_store, retention
+from bw_simulator.shop import events, objects
+from bw_simulator.shop.ids import Ids
 
 from .counts import DAY, NOW, add, deliver, shown, value
 

@@ -21,11 +21,11 @@ from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.series import series
 from bw_exporter.monitoring import exposition
-from bw_exporter.sender import sign
 from bw_exporter.store import Store, open_store
 from bw_exporter.webhook.app import public_app
 from bw_exporter.webhook.rate_limit import RateLimiter
 from bw_exporter.webhook.refusals import Refusals
+from bw_simulator.sender import sign
 
 NOW = 1_795_000_000
 DAY = 86_400

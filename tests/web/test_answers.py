@@ -14,12 +14,12 @@ from stripe import WebhookSignature
 
 from bw_exporter.config.tenants import RateLimit
 from bw_exporter.metrics import catalog
-from bw_exporter.sender import sign
-from bw_exporter.shop import events, objects
-from bw_exporter.shop.ids import Ids
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
 from bw_exporter.webhook.app import LARGEST_BODY_BYTES
+from bw_simulator.sender import sign
+from bw_simulator.shop import events, objects
+from bw_simulator.shop.ids import Ids
 
 from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
 

@@ -13,9 +13,9 @@ from werkzeug.test import run_wsgi_app
 
 from bw_exporter.config.tenants import RateLimit
 from bw_exporter.metrics import catalog, labels
-from bw_exporter.sender import sign
-from bw_exporter.shop import events as shop_events
-from bw_exporter.shop.ids import Ids
+from bw_simulator.sender import sign
+from bw_simulator.shop import events as shop_events
+from bw_simulator.shop.ids import Ids
 
 from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
 from .wild_events import JSON, events, samples

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.traffic import Shop
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.traffic import Shop
 
 from .public_listener import NOW
 

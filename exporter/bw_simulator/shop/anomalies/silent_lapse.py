@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop.anomalies.anomaly import Anomaly, nothing
+from bw_simulator.shop.anomalies.anomaly import Anomaly, nothing
 
 ANOMALY = Anomaly(
     happens="from now on nothing is posted for this tenant",

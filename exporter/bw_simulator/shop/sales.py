@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import event
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json, Shape
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import event
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json, Shape
 
 
 @dataclass(frozen=True, slots=True)

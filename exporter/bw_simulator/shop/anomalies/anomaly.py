@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json
-from bw_exporter.shop.traffic import Mood
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json
+from bw_simulator.shop.traffic import Mood
 
 
 @dataclass(frozen=True, slots=True)

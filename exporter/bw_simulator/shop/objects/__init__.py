@@ -7,20 +7,20 @@ also how a field is made null or wrong.
 
 from __future__ import annotations
 
-from bw_exporter.shop.objects.account import checkout_session, payout
-from bw_exporter.shop.objects.disputes import (
+from bw_simulator.shop.objects.account import checkout_session, payout
+from bw_simulator.shop.objects.disputes import (
     dispute,
     early_fraud_warning,
     reinstated,
     withdrawn,
 )
-from bw_exporter.shop.objects.invoices import (
+from bw_simulator.shop.objects.invoices import (
     invoice,
     invoice_payment,
     one_off_line,
     subscription_line,
 )
-from bw_exporter.shop.objects.payments import (
+from bw_simulator.shop.objects.payments import (
     bank_account,
     card,
     charge,
@@ -30,7 +30,7 @@ from bw_exporter.shop.objects.payments import (
     refund,
     refunded,
 )
-from bw_exporter.shop.objects.subscriptions import price, subscription, subscription_item
+from bw_simulator.shop.objects.subscriptions import price, subscription, subscription_item
 
 __all__ = [
     "bank_account",

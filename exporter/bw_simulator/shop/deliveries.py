@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from bw_exporter.shop.events import body
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop.events import body
+from bw_simulator.shop.shapes import Json
 
 _AGAIN = 0.02
 _OUT_OF_ORDER = 0.15

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import cycle
 
-from bw_exporter.shop.anomalies.anomaly import Anomaly
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.sales import decline, new_buyer
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop.anomalies.anomaly import Anomaly
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.sales import decline, new_buyer
+from bw_simulator.shop.shapes import Json
 
 _CHARGES = 25
 """Above three times the four failures an hour that ordinary traffic may have."""

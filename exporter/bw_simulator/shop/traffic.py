@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from bw_exporter.shop import memberships, objects, reversals, sales
-from bw_exporter.shop.budget import Budget
-from bw_exporter.shop.events import event, in_test_mode
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.plans import CURRENCIES, Catalogue, catalogue
-from bw_exporter.shop.shapes import Json, Shape
+from bw_simulator.shop import memberships, objects, reversals, sales
+from bw_simulator.shop.budget import Budget
+from bw_simulator.shop.events import event, in_test_mode
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.plans import CURRENCIES, Catalogue, catalogue
+from bw_simulator.shop.shapes import Json, Shape
 
 Mood: TypeAlias = Literal["open", "no sales", "silent"]
 """How much of its traffic a shop has: all of it, all but what brings money, or none."""

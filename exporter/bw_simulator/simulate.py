@@ -19,10 +19,10 @@ from bw_exporter.command_line import options
 from bw_exporter.command_line.parser import Parser
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.sender import DEFAULT_URL, Answer, tenant_of
-from bw_exporter.shop import anomalies
-from bw_exporter.simulation import history
-from bw_exporter.simulation.live import Simulation, Strike, Tally
+from bw_simulator import history
+from bw_simulator.live import Simulation, Strike, Tally
+from bw_simulator.sender import DEFAULT_URL, Answer, tenant_of
+from bw_simulator.shop import anomalies
 
 _PAUSE_SECONDS = 10.0
 """Between two anomalies when the simulation has no end."""

@@ -14,12 +14,12 @@ from bw_exporter.config.tenants import Tenant
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.metrics.catalog import STORE_COMMITS
 from bw_exporter.metrics.series import series
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.deliveries import Delivery, deliveries
-from bw_exporter.shop.rhythm import moments
-from bw_exporter.shop.shapes import Json
-from bw_exporter.shop.traffic import Shop
 from bw_exporter.store import Store, Transaction
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.deliveries import Delivery, deliveries
+from bw_simulator.shop.rhythm import moments
+from bw_simulator.shop.shapes import Json
+from bw_simulator.shop.traffic import Shop
 
 T = TypeVar("T")
 

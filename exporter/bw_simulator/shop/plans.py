@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop import objects
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json
 
 
 @dataclass(frozen=True, slots=True)

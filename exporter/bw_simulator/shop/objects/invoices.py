@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.objects.subscriptions import MONTH_SECONDS
-from bw_exporter.shop.shapes import Json, Shape, listing
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.objects.subscriptions import MONTH_SECONDS
+from bw_simulator.shop.shapes import Json, Shape, listing
 
 
 def subscription_line(

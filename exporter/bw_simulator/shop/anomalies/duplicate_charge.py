@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop.anomalies.anomaly import Anomaly
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.sales import new_buyer, payment
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop.anomalies.anomaly import Anomaly
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.sales import new_buyer, payment
+from bw_simulator.shop.shapes import Json
 
 
 def _events(ids: Ids, now: int) -> list[Json]:

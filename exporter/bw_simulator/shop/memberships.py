@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import changed, event
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.objects.subscriptions import MONTH_SECONDS
-from bw_exporter.shop.sales import Buyer, payment, settlement
-from bw_exporter.shop.shapes import Json, Shape
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import changed, event
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.objects.subscriptions import MONTH_SECONDS
+from bw_simulator.shop.sales import Buyer, payment, settlement
+from bw_simulator.shop.shapes import Json, Shape
 
 _DRAFT_SECONDS = 3600
 """A renewal's invoice stays a draft for about an hour before it is finalized."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.anomalies.anomaly import Anomaly
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.reversals import dispute, early_fraud_warning
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop import objects
+from bw_simulator.shop.anomalies.anomaly import Anomaly
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.reversals import dispute, early_fraud_warning
+from bw_simulator.shop.shapes import Json
 
 _DISPUTES = 12
 """Above five times the two disputes a day that ordinary traffic may have."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json, Shape, listing
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json, Shape, listing
 
 MONTH_SECONDS = 30 * 86400
 

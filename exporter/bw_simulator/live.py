@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from bw_exporter.config.tenants import Tenant
-from bw_exporter.sender import Answer, Connection, UndeliverableError, sign, webhook_path
-from bw_exporter.shop import anomalies
-from bw_exporter.shop.deliveries import Delivery, deliveries
-from bw_exporter.shop.traffic import Shop
+from bw_simulator.sender import Answer, Connection, UndeliverableError, sign, webhook_path
+from bw_simulator.shop import anomalies
+from bw_simulator.shop.deliveries import Delivery, deliveries
+from bw_simulator.shop.traffic import Shop
 
 _REPEATED = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}

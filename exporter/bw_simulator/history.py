@@ -21,11 +21,11 @@ from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.monitoring import exposition
-from bw_exporter.shop import anomalies
-from bw_exporter.simulation import past, past_file
-from bw_exporter.simulation.past import Steps, Trouble
-from bw_exporter.simulation.past_file import Target
 from bw_exporter.store import Store, open_store
+from bw_simulator import past, past_file
+from bw_simulator.past import Steps, Trouble
+from bw_simulator.past_file import Target
+from bw_simulator.shop import anomalies
 
 _LONGEST_STEP_SECONDS = 240
 """Prometheus forgets a series 5 minutes after its last sample."""

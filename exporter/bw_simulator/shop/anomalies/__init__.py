@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from bw_exporter.shop.anomalies.anomaly import Anomaly
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop.anomalies.anomaly import Anomaly
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json
 
 
 def names() -> tuple[str, ...]:

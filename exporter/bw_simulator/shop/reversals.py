@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.events import changed, event
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json, Shape
+from bw_simulator.shop import objects
+from bw_simulator.shop.events import changed, event
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json, Shape
 
 
 def refund(

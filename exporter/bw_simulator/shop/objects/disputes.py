@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import Json
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import Json
 
 DISPUTE_FEE = 1500
 """What Stripe takes for a dispute here, in minor units."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.shapes import API_VERSIONS, Json, Shape
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.shapes import API_VERSIONS, Json, Shape
 
 
 def event(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bw_exporter.shop import objects
-from bw_exporter.shop.anomalies.anomaly import Anomaly
-from bw_exporter.shop.ids import Ids
-from bw_exporter.shop.memberships import membership, sign_up
-from bw_exporter.shop.sales import new_buyer
-from bw_exporter.shop.shapes import Json, Shape
+from bw_simulator.shop import objects
+from bw_simulator.shop.anomalies.anomaly import Anomaly
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.memberships import membership, sign_up
+from bw_simulator.shop.sales import new_buyer
+from bw_simulator.shop.shapes import Json, Shape
 
 _SHAPES: tuple[Shape, ...] = ("old", "new")
 
