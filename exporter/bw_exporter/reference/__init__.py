@@ -1,1 +1,0 @@
-"""The reference pages in docs/, written from the code that they describe."""
