@@ -55,8 +55,8 @@ audit: ## ask PyPI for known vulnerabilities of the pinned dependencies
 	@scripts/audit
 
 generate: $(INSTALLED) ## write again what is made from code: rules, reference tables, dashboards
-	@$(BIN)/python -m bw_rules.generate
-	@$(BIN)/python -m bw_exporter.generate
+	@PYTHONPATH=scripts $(BIN)/python -m reference.rules_files
+	@PYTHONPATH=scripts $(BIN)/python -m reference.exporter_pages
 	@$(BIN)/python dashboards/build.py
 
 lock: ## pin the newest versions that pyproject.toml allows (needs uv)

@@ -18,7 +18,7 @@ from public_schemas import mistakes
 from bw_exporter.cli import _parsers
 from bw_exporter.command_line import options
 from bw_exporter.serving.supervisor import ServeOptions
-from bw_rules import kubernetes_example
+from reference import kubernetes_example
 
 OLDEST, NEWEST = "1.29", "1.37"
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}

@@ -10,8 +10,8 @@ from functools import cache
 import pytest
 
 from bw_exporter import cli
-from bw_exporter.reference import flags
 from bw_rules import arguments, tools
+from reference import flags
 
 from .pages import ROOT, Block, pages
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from bw_rules import generate
+from reference import rules_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ DETECTOR = Detector(
 
 
 def test_a_detector_is_one_new_file_and_nothing_else(tmp_path: Path, promtool: str):
-    shutil.copytree(generate.ROOT / "rules" / "bw_rules", tmp_path / "bw_rules")
+    shutil.copytree(rules_files.ROOT / "rules" / "bw_rules", tmp_path / "bw_rules")
     (tmp_path / "bw_rules" / "detectors" / "payout_failure.py").write_text(PAYOUT_FAILURE)
     config = tmp_path / "tenants.yaml"
     config.write_text(
@@ -55,7 +55,7 @@ def test_a_detector_is_one_new_file_and_nothing_else(tmp_path: Path, promtool: s
     )
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{tmp_path}{os.pathsep}{generate.ROOT / 'exporter'}",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{rules_files.ROOT / 'exporter'}",
         "PROMTOOL": promtool,
     }
 

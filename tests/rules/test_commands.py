@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_rules import generate
 from bw_rules.cli import main
 from bw_rules.detectors import DETECTORS
+from reference import rules_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +201,7 @@ def test_the_command_loads_neither_flask_nor_stripe_nor_a_store():
 
 
 def test_what_is_shipped_is_what_would_be_generated_now():
-    assert [str(path) for path in generate.stale()] == []
+    assert [str(path) for path in rules_files.stale()] == []
 
 
 def test_routing_is_written_alone_or_into_what_is_there(

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from bw_exporter.metrics import catalog
-from bw_rules import build, generate, tools, validate
+from bw_rules import build, tools, validate
 from bw_rules.detectors import DETECTORS
 from bw_rules.render import operator, prometheus
+from reference import rules_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +101,7 @@ def test_every_alert_says_what_it_is_how_bad_and_where_to_read_on(wild: Tenants)
 def test_every_runbook_that_an_alert_links_to_exists(wild: Tenants):
     for rule in rules(rendered(wild)):
         if "alert" in rule:
-            assert (generate.ROOT / "docs" / "runbooks" / f"{rule['alert']}.md").exists()
+            assert (rules_files.ROOT / "docs" / "runbooks" / f"{rule['alert']}.md").exists()
 
 
 def test_every_label_in_an_annotation_survives_the_expression(wild: Tenants):

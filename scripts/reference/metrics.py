@@ -8,7 +8,7 @@ from bw_exporter.metrics import catalog, feeds
 from bw_exporter.metrics.catalog import Family, Label
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.metrics.money import MINOR_UNITS
-from bw_exporter.reference.examples import example
+from reference.examples import example
 
 _UNITS = (
     ("_timestamp_seconds", "Unix seconds"),

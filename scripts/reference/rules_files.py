@@ -1,6 +1,6 @@
 """Writes what is made from code: the shipped example's rules and routing, runbooks, references of settings and alerts.
 
-`python -m bw_rules.generate` in a checkout; with `--check` it writes nothing and exits 1 if something is stale.
+`python -m reference.rules_files` in a checkout; with `--check` it writes nothing and exits 1 if something is stale.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from bw_exporter.config import tenants
-from bw_exporter.reference import flags, marks
-from bw_rules import alerts_page, arguments, build, kubernetes_example, reference, runbooks
+from bw_rules import arguments, build, runbooks
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.render import alertmanager, prometheus
+from reference import alerts, flags, kubernetes_example, marks, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "rules/tenants.example.yaml"
-MAKER = "bw_rules.generate"
+MAKER = "reference.rules_files"
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
@@ -26,8 +26,8 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     defaults = {name: model() for name, model in THRESHOLDS.items()}
     plain = tenants.Tenants((), {}, EXAMPLE, default_detectors=defaults)
     parts = {
-        "configuration.md": {"keys": reference.keys_tables(), "thresholds": reference.thresholds_tables()},
-        "alerts.md": alerts_page.sections(plain, routing.inhibit_rules),
+        "configuration.md": {"keys": settings.keys_tables(), "thresholds": settings.thresholds_tables()},
+        "alerts.md": alerts.sections(plain, routing.inhibit_rules),
         "command-line.md": {"bw-rules": "\n".join(flags.sections(arguments.parsers({})[0]).values())},
     }
     return {

@@ -1,4 +1,4 @@
-"""`python -m bw_exporter.generate [--check]`: the reference of metrics, events and flags in docs/, from the code."""
+"""`python -m reference.exporter_pages [--check]`: the reference of metrics, events and flags in docs/, from the code."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from bw_exporter import cli
-from bw_exporter.reference import flags, marks, metrics
+from reference import flags, marks, metrics
 
-MAKER = "bw_exporter.generate"
+MAKER = "reference.exporter_pages"
 
 
 def generated(root: Path) -> dict[Path, str]:
