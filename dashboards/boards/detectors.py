@@ -23,7 +23,7 @@ from bw_rules.detectors import (
     revenue_drop,
     silent_lapse,
 )
-from bw_rules.promql import Counter, Scope
+from bw_rules.toolkit.promql import Counter, Scope
 
 _LATE = f"{WEBHOOK_LAG.name}_late"
 OFF = "Off for this tenant, or no rules loaded"

@@ -9,14 +9,14 @@ from bw_exporter import DOCS_URL
 from bw_rules import history, watchdog
 from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import Profile, profiles
-from bw_rules.promql import Recording, Scope, tenants_matcher
 from bw_rules.rule import Alert, Group
+from bw_rules.toolkit.promql import Recording, Scope, tenants_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.detector import Detector
+    from bw_rules.toolkit.detector import Detector
 
 JOB = "billing-exporter"
 RUNBOOK_BASE = f"{DOCS_URL}/runbooks"

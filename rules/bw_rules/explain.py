@@ -13,7 +13,7 @@ from bw_rules.runbooks import runbook
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
     from bw_rules.profiles import Profile
-    from bw_rules.thresholds import Base
+    from bw_rules.toolkit.thresholds import Base
 
 
 def listing(tenants: Tenants) -> list[str]:

@@ -10,13 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_rules.promql import Scope, tenants_matcher
+from bw_rules.toolkit.promql import Scope, tenants_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.thresholds import Base
+    from bw_rules.toolkit.thresholds import Base
 
 DEFAULT = "default"
 

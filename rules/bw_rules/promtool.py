@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config.durations import render as duration
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.metrics import catalog
-from bw_rules.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 from bw_rules.detectors import DETECTORS
 from bw_rules.profiles import profiles
+from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bw_rules.thresholds import Base
+    from bw_rules.toolkit.thresholds import Base
 
 _COARSE, _FINE = 10 * MINUTE, MINUTE
 _LONGEST_FINE = 2 * DAY

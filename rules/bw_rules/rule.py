@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config.durations import render as duration
 
 if TYPE_CHECKING:
-    from bw_rules.promql import Recording
+    from bw_rules.toolkit.promql import Recording
 
 INTERVAL_SECONDS = 60
 

@@ -9,7 +9,7 @@ from bw_rules.build import JOB
 from bw_rules.detectors import DETECTORS
 
 if TYPE_CHECKING:
-    from bw_rules.detector import Runbook
+    from bw_rules.toolkit.detector import Runbook
 
 
 def pages() -> dict[str, str]:

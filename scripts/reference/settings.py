@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bw_exporter.config.in_force import keys, shown
 from bw_exporter.config.shape import Common, RateLimitSection, TenantEntry, WatchdogSection
 from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.thresholds import Base, Bounded
+from bw_rules.toolkit.thresholds import Base, Bounded
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -37,8 +37,8 @@ from bw_exporter.config import tenants
 from bw_exporter.metrics import catalog
 from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.promql import Recording
 from bw_rules.rule import Alert
+from bw_rules.toolkit.promql import Recording
 
 ELSEWHERE = {
     "up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS", "ALERTS_FOR_STATE",

@@ -17,10 +17,10 @@ from typing import Annotated
 from pydantic import Field
 
 from bw_exporter import catalog
-from bw_rules.cases import Case, Series, steps
-from bw_rules.detector import Detector, Runbook
-from bw_rules.promql import Recording, counter
-from bw_rules.thresholds import Base, DurationBetween
+from bw_rules.toolkit.cases import Case, Series, steps
+from bw_rules.toolkit.detector import Detector, Runbook
+from bw_rules.toolkit.promql import Recording, counter
+from bw_rules.toolkit.thresholds import Base, DurationBetween
 
 PAYOUTS = counter(catalog.PAYOUTS, where='status="failed"', name="billing_payouts_failed")
 

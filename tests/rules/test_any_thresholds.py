@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from bw_exporter.config import durations
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.promql import Scope
-from bw_rules.thresholds import Base, Bounded, DurationBetween, NumberBetween, WholeBetween
+from bw_rules.toolkit.promql import Scope
+from bw_rules.toolkit.thresholds import Base, Bounded, DurationBetween, NumberBetween, WholeBetween
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

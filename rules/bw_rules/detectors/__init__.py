@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_rules.detector import Detector
-    from bw_rules.thresholds import Base
+    from bw_rules.toolkit.detector import Detector
+    from bw_rules.toolkit.thresholds import Base
 
 NAMES: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 

@@ -10,11 +10,18 @@ from pydantic import Field
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.average import Average
-from bw_rules.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
-from bw_rules.detector import VALUE, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter
-from bw_rules.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity, WholeBetween
+from bw_rules.toolkit.average import Average
+from bw_rules.toolkit.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
+from bw_rules.toolkit.detector import VALUE, Detector, Runbook, asked
+from bw_rules.toolkit.promql import Recording, Scope, counter
+from bw_rules.toolkit.thresholds import (
+    Base,
+    DurationBetween,
+    KeepFiringFor,
+    NumberBetween,
+    Severity,
+    WholeBetween,
+)
 
 
 class Thresholds(Base):

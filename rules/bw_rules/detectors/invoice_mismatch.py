@@ -8,10 +8,10 @@ from pydantic import Field
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.detector import VALUE, Detector, Runbook
-from bw_rules.finding import Finding
-from bw_rules.promql import HOUR, counter
-from bw_rules.thresholds import Base, DurationBetween, WholeBetween
+from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.finding import Finding
+from bw_rules.toolkit.promql import HOUR, counter
+from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
 
 
 class Thresholds(Base):

@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
-from bw_rules.detector import MONEY, Detector, Runbook, asked
-from bw_rules.promql import Recording, Scope, counter, indented, scaled, times
-from bw_rules.thresholds import (
+from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
+from bw_rules.toolkit.detector import MONEY, Detector, Runbook, asked
+from bw_rules.toolkit.promql import Recording, Scope, counter, indented, scaled, times
+from bw_rules.toolkit.thresholds import (
     Base,
     DurationBetween,
     For,

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
-from bw_rules.detector import Detector, Runbook
-from bw_rules.promql import Recording, Scope, created, quoted
-from bw_rules.thresholds import Base, DurationBetween, For
+from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
+from bw_rules.toolkit.detector import Detector, Runbook
+from bw_rules.toolkit.promql import Recording, Scope, created, quoted
+from bw_rules.toolkit.thresholds import Base, DurationBetween, For
 
 
 class Thresholds(Base):

@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field
 
 from bw_exporter.config import durations
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
-from bw_rules.cases import MINUTE, Case, Outcome, Series, Steps
-from bw_rules.detector import VALUE, Detector, Runbook
-from bw_rules.promql import Counter, Recording, Scope
-from bw_rules.thresholds import Base, DurationBetween, WholeBetween, problem
+from bw_rules.toolkit.cases import MINUTE, Case, Outcome, Series, Steps
+from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.promql import Counter, Recording, Scope
+from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween, problem
 
 
 def _bucket(seconds: int) -> int:

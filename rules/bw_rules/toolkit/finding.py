@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bw_rules.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
-from bw_rules.promql import Counter, Recording, Scope
+from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.toolkit.promql import Counter, Recording, Scope
 
 if TYPE_CHECKING:
     from bw_exporter.metrics.catalog import Family

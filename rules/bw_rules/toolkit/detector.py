@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bw_rules.cases import Case
-    from bw_rules.promql import Recording, Scope
+    from bw_rules.toolkit.cases import Case
+    from bw_rules.toolkit.promql import Recording, Scope
 
 
 @dataclass(frozen=True, slots=True)

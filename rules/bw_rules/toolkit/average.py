@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from bw_rules.promql import created, scaled, times
+from bw_rules.toolkit.promql import created, scaled, times
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from bw_rules.promql import Scope
+    from bw_rules.toolkit.promql import Scope
 
 
 @dataclass(frozen=True, slots=True)
