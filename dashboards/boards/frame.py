@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from boards.parts import DATASOURCE
 from boards.queries import JOB
 from bw_exporter.metrics import catalog
-from bw_rules.build import DASHBOARD_UID, RUNBOOK_BASE
+from bw_rules.groups.build import DASHBOARD_UID, RUNBOOK_BASE
 
 OVERVIEW_UID = "billingwatch-overview"
 TENANT_UID = DASHBOARD_UID

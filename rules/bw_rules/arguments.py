@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter import __version__
 from bw_exporter.command_line.parser import Parser
-from bw_rules import build
+from bw_rules.groups import build
 from bw_rules.render import receiver_fields
 
 if TYPE_CHECKING:

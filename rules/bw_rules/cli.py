@@ -13,8 +13,9 @@ from bw_exporter.command_line.parser import run_chosen
 from bw_exporter.config import tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.errors import BillingWatchError
-from bw_rules import arguments, build, output
+from bw_rules import arguments, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.groups import build
 from bw_rules.wording import some
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter.config import in_force
-from bw_rules import build
 from bw_rules.detectors import DETECTORS
-from bw_rules.profiles import DEFAULT, profiles
-from bw_rules.runbooks import runbook
+from bw_rules.groups import build
+from bw_rules.groups.profiles import DEFAULT, profiles
+from bw_rules.groups.runbooks import runbook
 
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.profiles import Profile
+    from bw_rules.groups.profiles import Profile
     from bw_rules.toolkit.thresholds import Base
 
 

@@ -14,7 +14,7 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS
-from bw_rules.profiles import profiles
+from bw_rules.groups.profiles import profiles
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bw_exporter.errors import BillingWatchError
-from bw_rules import build, promtool, tools
+from bw_rules import promtool, tools
+from bw_rules.groups import build
 from bw_rules.render import prometheus
 from bw_rules.render.yaml_text import dump
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.build import Settings
+    from bw_rules.groups.build import Settings
+    from bw_rules.groups.rule import Group
     from bw_rules.promtool import Trial
-    from bw_rules.rule import Group
 
 _AT_ONCE = 2
 """Runs of promtool side by side; each keeps about one core busy."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config import in_force
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog, feeds
-from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.rule import Alert
+from bw_rules.groups import build, runbooks
+from bw_rules.groups.rule import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bw_exporter.config.tenants import Tenants
     from bw_exporter.metrics.catalog import Family
-    from bw_rules.rule import Group
+    from bw_rules.groups.rule import Group
 
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
 _MEANING = re.compile(r"\n\n(.+?)\n\n## Meaning\n\n(.+?)\n\n", re.DOTALL)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bw_exporter.config import tenants
-from bw_rules import build
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.groups import build
 from bw_rules.render import alertmanager, operator
 
 DASHBOARD_BASE = "https://grafana.example.com/d"

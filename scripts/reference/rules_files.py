@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from bw_exporter.config import tenants
-from bw_rules import arguments, build, runbooks
+from bw_rules import arguments
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.groups import build, runbooks
 from bw_rules.render import alertmanager, prometheus
 from reference import alerts, flags, kubernetes_example, marks, settings
 

@@ -35,9 +35,9 @@ from boards.detectors import drawn
 from boards.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
 from bw_exporter.config import tenants
 from bw_exporter.metrics import catalog
-from bw_rules import build, runbooks
 from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.rule import Alert
+from bw_rules.groups import build, runbooks
+from bw_rules.groups.rule import Alert
 from bw_rules.toolkit.promql import Recording
 
 ELSEWHERE = {

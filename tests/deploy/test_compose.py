@@ -15,7 +15,7 @@ from compose_file import ROOT, Container, image_environment, load, mounts
 
 from bw_exporter.command_line import options
 from bw_exporter.config import durations
-from bw_rules import build
+from bw_rules.groups import build
 
 Services = dict[str, dict[str, Any]]
 Containers = dict[str, Container]

@@ -23,7 +23,7 @@ from manifests import KUBERNETES, Manifests, build, with_password
 from pod_files import PATIENCE_SECONDS, Pod, status
 
 from bw_exporter.metrics import catalog
-from bw_rules import build as rules
+from bw_rules.groups import build as rules
 
 POD = "billingwatch-7d9c5b8f6d-x2x4z"
 

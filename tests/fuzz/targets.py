@@ -19,8 +19,8 @@ from bw_exporter.errors import BillingWatchError, ConfigError
 from bw_exporter.monitoring import web_config
 from bw_exporter.webhook import signature
 from bw_exporter.webhook.signature import Verdict
-from bw_rules import build
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.groups import build
 from bw_rules.render import alertmanager, prometheus
 from bw_simulator.sender import sign
 

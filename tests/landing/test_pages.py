@@ -11,8 +11,8 @@ from bw_exporter.metrics import catalog, feeds
 from bw_exporter.metrics.labels import IGNORED_REASONS, REQUEST_RESULTS
 from bw_exporter.metrics.series import Observe
 from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
-from bw_rules.build import RUNBOOK_BASE
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups.build import RUNBOOK_BASE
 
 Make = Callable[[str], Site]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bw_rules.rule import Group
+    from bw_rules.groups.rule import Group
 
 
 def tried(

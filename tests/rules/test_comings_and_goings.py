@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from promtool_file import tried
 
-from bw_rules import build
+from bw_rules.groups import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from promtool_file import inputs, tried
 
-from bw_rules import build
+from bw_rules.groups import build
 from bw_rules.render import prometheus
 
 if TYPE_CHECKING:

@@ -5,19 +5,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_rules import build, trial_run
+from bw_rules import trial_run
 from bw_rules.cli import main
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups import build
+from bw_rules.groups.rule import Alert
 from bw_rules.promtool import cast, trials
 from bw_rules.render import mimir, prometheus
-from bw_rules.rule import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.rule import Group
+    from bw_rules.groups.rule import Group
 
 HOUR = 3600
 OVERRIDES = "tenants:\n  plain: {webhook_secret: whsec_a}\n" + "".join(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bw_rules import build, history
+from bw_rules.groups import build, history
 
 if TYPE_CHECKING:
     from collections.abc import Callable

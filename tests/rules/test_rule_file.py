@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from bw_exporter.metrics import catalog
-from bw_rules import build, tools, validate
+from bw_rules import tools, validate
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups import build
 from bw_rules.render import operator, prometheus
 from reference import rules_files
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config.receivers import NOBODY, SEVERITIES
 from bw_exporter.errors import ConfigError
-from bw_rules import history, watchdog
-from bw_rules.build import JOB
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups import history, watchdog
+from bw_rules.groups.build import JOB
 from bw_rules.render import inhibition, messages, receiver_fields
 from bw_rules.render.yaml_text import dump
 from bw_rules.wording import some

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from bw_rules.groups.rule import as_mapping
 from bw_rules.render.yaml_text import dump
-from bw_rules.rule import as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bw_rules.rule import Group
+    from bw_rules.groups.rule import Group
 
 RULES_PER_GROUP = 20
 """Mimir's default ruler_max_rules_per_rule_group; groups are to be built with it."""

@@ -7,13 +7,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from bw_exporter.errors import BillingWatchError
+from bw_rules.groups.rule import as_mapping
 from bw_rules.render.yaml_text import dump
-from bw_rules.rule import as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bw_rules.rule import Group
+    from bw_rules.groups.rule import Group
 
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bw_rules import history, watchdog
-from bw_rules.build import JOB
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups import history, watchdog
+from bw_rules.groups.build import JOB
 
 if TYPE_CHECKING:
     from bw_rules.toolkit.detector import Runbook

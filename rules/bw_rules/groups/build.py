@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bw_exporter import DOCS_URL
-from bw_rules import history, watchdog
 from bw_rules.detectors import DETECTORS
-from bw_rules.profiles import Profile, profiles
-from bw_rules.rule import Alert, Group
+from bw_rules.groups import history, watchdog
+from bw_rules.groups.profiles import Profile, profiles
+from bw_rules.groups.rule import Alert, Group
 from bw_rules.toolkit.promql import Recording, Scope, tenants_matcher
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config.durations import render as duration
 from bw_rules.detectors import DETECTORS
+from bw_rules.groups.watchdog import EVENTS, WatchdogAlert
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import DAY, HOUR, Scope, created, tenants_matcher
-from bw_rules.watchdog import EVENTS, WatchdogAlert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

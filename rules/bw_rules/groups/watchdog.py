@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.rule import Alert, Group
+from bw_rules.groups.rule import Alert, Group
 from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.promql import DAY, Scope, counter, quoted
 
