@@ -19,7 +19,7 @@ from pathlib import Path
 from socket import socket
 
 from benchmarks.row import Row
-from bw_rules import tools
+from bw_rules.verify import tools
 
 TENANTS = 10_000
 OVERRIDES = 500

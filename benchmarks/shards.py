@@ -25,8 +25,8 @@ from benchmarks.load import tenant_name
 from benchmarks.row import Row
 from benchmarks.scrape import changes
 from bw_exporter.store import open_store
-from bw_rules import tools
 from bw_rules.split import shard_of
+from bw_rules.verify import tools
 
 SIZES = ((100, 1), (1_000, 1), (10_000, 1), (10_000, 2))
 """(tenants, shards)."""

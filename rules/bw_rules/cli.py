@@ -69,7 +69,7 @@ def _alertmanager(args: Namespace) -> int:
 
 
 def _check(args: Namespace) -> int:
-    from bw_rules import validate  # noqa: PLC0415 - this command alone
+    from bw_rules.verify import validate  # noqa: PLC0415 - this command alone
 
     problems, remarks = validate.check(args.file)
     for line in remarks:
@@ -82,7 +82,7 @@ def _check(args: Namespace) -> int:
 
 
 def _test(args: Namespace) -> int:
-    from bw_rules import trial_run  # noqa: PLC0415 - this command alone
+    from bw_rules.verify import trial_run  # noqa: PLC0415 - this command alone
 
     with tempfile.TemporaryDirectory(prefix="bw-rules-") as folder:
         passed, lines = trial_run.run(_load(args), build.Settings(args.job), Path(folder))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from compose_file import Container, image_environment
 
-from bw_rules import tools
+from bw_rules.verify import tools
 
 
 def tool(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bw_rules import tools
+from bw_rules.verify import tools
 
 from .pages import Block, Page, pages
 from .stage import Stage

@@ -16,8 +16,8 @@ import yaml
 
 from bw_exporter.config import check_config
 from bw_exporter.monitoring import web_config
-from bw_rules import tools
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.verify import tools
 
 from .pages import ROOT, Block, pages
 from .stage import Stage

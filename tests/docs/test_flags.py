@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 
 from bw_exporter import cli
-from bw_rules import arguments, tools
+from bw_rules import arguments
+from bw_rules.verify import tools
 from reference import flags
 
 from .pages import ROOT, Block, pages

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bw_rules import tools
+from bw_rules.verify import tools
 
 from .pages import ROOT, pages
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from monitored import Monitored, monitored
 
-from bw_rules import tools
+from bw_rules.verify import tools
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bw_rules import tools
+from bw_rules.verify import tools
 from local_processes import free_ports
 
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bw_rules import tools
+from bw_rules.verify import tools
 
 ROOT = Path(__file__).parents[2]
 

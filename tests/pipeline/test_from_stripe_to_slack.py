@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bw_rules import tools
 from bw_rules.detectors import DETECTORS
+from bw_rules.verify import tools
 from local_processes import end, free_ports
 
 from .sink import Sink

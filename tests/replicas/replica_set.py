@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bw_rules import tools
+from bw_rules.verify import tools
 from bw_simulator.sender import Connection, UndeliverableError, sign
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event

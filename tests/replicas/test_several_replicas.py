@@ -12,10 +12,10 @@ import yaml
 from replica_set import SECRET, TENANTS, Deployment, Prometheus, Shops, eventually
 
 from bw_exporter.config import tenants
-from bw_rules import tools
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
 from bw_rules.render import prometheus
+from bw_rules.verify import tools
 
 CONFIG = f"""
 defaults:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.config import tenants
-from bw_rules import tools
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.verify import tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable

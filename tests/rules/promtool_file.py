@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bw_rules import tools
 from bw_rules.render import prometheus
 from bw_rules.render.yaml_text import dump
+from bw_rules.verify import tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ import yaml
 
 from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
-from bw_rules import tools
 from bw_rules.render import alertmanager, merge
+from bw_rules.verify import tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from bw_exporter.config import tenants
-from bw_rules import tools
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.render import alertmanager
+from bw_rules.verify import tools
 
 CONFIG = """
 tenants:

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_rules import tools, trial_run
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import build
-from bw_rules.promtool import cast, trials, unit_tests
 from bw_rules.render import prometheus
 from bw_rules.render.yaml_text import dump
+from bw_rules.verify import tools, trial_run
+from bw_rules.verify.promtool import cast, trials, unit_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_rules import trial_run
 from bw_rules.cli import main
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import build
 from bw_rules.groups.rule import Alert
-from bw_rules.promtool import cast, trials
 from bw_rules.render import mimir, prometheus
+from bw_rules.verify import trial_run
+from bw_rules.verify.promtool import cast, trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

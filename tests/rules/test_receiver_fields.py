@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.errors import ConfigError
-from bw_rules import tools
 from bw_rules.render import alertmanager
 from bw_rules.render.receiver_fields import FIELDS, NEWER, NEWEST, dotted
+from bw_rules.verify import tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable

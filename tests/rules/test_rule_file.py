@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from bw_exporter.metrics import catalog
-from bw_rules import tools, validate
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import build
 from bw_rules.render import operator, prometheus
+from bw_rules.verify import tools, validate
 from reference import rules_files
 
 if TYPE_CHECKING:

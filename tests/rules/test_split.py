@@ -7,10 +7,10 @@ import pytest
 
 from bw_exporter.config import tenants
 from bw_exporter.config.tenants import Tenants
-from bw_rules import tools
 from bw_rules.cli import main
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.split import shard_of
+from bw_rules.verify import tools
 
 TEXT = """
 defaults: &d

@@ -11,7 +11,7 @@ from typing import Literal
 import psycopg
 import pytest
 
-from bw_rules import tools
+from bw_rules.verify import tools
 from local_processes import end, free_ports
 from postgres_server import PostgresServer, as_nobody
 

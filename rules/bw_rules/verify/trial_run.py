@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from bw_exporter.errors import BillingWatchError
-from bw_rules import promtool, tools
 from bw_rules.groups import build
 from bw_rules.render import prometheus
 from bw_rules.render.yaml_text import dump
+from bw_rules.verify import promtool, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
     from bw_rules.groups.build import Settings
     from bw_rules.groups.rule import Group
-    from bw_rules.promtool import Trial
+    from bw_rules.verify.promtool import Trial
 
 _AT_ONCE = 2
 """Runs of promtool side by side; each keeps about one core busy."""

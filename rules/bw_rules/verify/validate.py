@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config import yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_exporter.metrics import catalog
-from bw_rules import tools
 from bw_rules.render.yaml_text import dump
+from bw_rules.verify import tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""Is a rule file right? Its expressions parsed, its metrics known, its cases run by promtool."""
