@@ -11,7 +11,7 @@ from benchmarks.load import tenant_name
 from benchmarks.scrape import configured
 from bw_exporter.config.current import CurrentConfig
 from bw_exporter.store import Store, Transaction, open_store
-from bw_exporter.webhook import app
+from bw_exporter.webhook.app import public_app
 from bw_exporter.webhook.rate_limit import RateLimiter
 from bw_exporter.webhook.refusals import Refusals
 
@@ -51,7 +51,7 @@ def _application() -> WSGIApplication:
     store = open_store(os.environ["BENCH_STORE"])
     store.register([tenant.id for tenant in state.tenants.all], state.loaded_at)
     alone = OneByOne(store)
-    return app.public_app(CurrentConfig(state), alone, Refusals(), RateLimiter())  # type: ignore[arg-type]
+    return public_app(CurrentConfig(state), alone, Refusals(), RateLimiter())  # type: ignore[arg-type]
 
 
 app = _OpenedByTheWorker()

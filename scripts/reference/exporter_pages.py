@@ -1,4 +1,4 @@
-"""`python -m reference.exporter_pages [--check]`: the reference of metrics, events and flags in docs/, from the code."""
+"""Writes the reference of metrics, events and flags in docs/; with --check it only tells what is stale."""
 
 from __future__ import annotations
 

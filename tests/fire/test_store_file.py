@@ -127,7 +127,9 @@ def test_a_page_that_is_damaged_crashes_nothing(start: Start, figure: Figure):
 
 _AS_NOBODY = """
 import os, sys, uuid, encodings.idna, gunicorn.config
-from bw_exporter import cli, server, tenants
+from bw_exporter import cli
+from bw_exporter.config import tenants
+from bw_exporter.serving import supervisor
 from bw_exporter.monitoring import web_config
 from bw_rules import detectors
 os.setgid(65534), os.setuid(65534)

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bw_exporter import catalog
+from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import Case, Series, steps
 from bw_rules.toolkit.detector import Detector, Runbook
 from bw_rules.toolkit.promql import Recording, counter

@@ -137,8 +137,8 @@ import json, sys
 sys.path[:0] = {path!r}
 from tests.web.public_listener import listening
 from tests.web.wild_events import samples
-from bw_exporter import exposition
 from bw_exporter.housekeeping import StoreHealth
+from bw_exporter.monitoring import exposition
 with listening() as listener:
     listener.post(b"warm", "t=1,v1=a")
     seen = []

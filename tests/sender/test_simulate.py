@@ -109,9 +109,9 @@ SCRIPT = """
 import sys
 from argparse import Namespace
 from functools import partial
-from bw_exporter import tenants
-from bw_exporter.simulation import simulate
 from bw_exporter.command_line.parser import Parser
+from bw_exporter.config import tenants
+from bw_simulator import simulate
 parser = Parser()
 simulate.add_arguments(parser)
 args = parser.parse_args(sys.argv[2:], Namespace(config_file=sys.argv[1]))

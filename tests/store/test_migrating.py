@@ -129,15 +129,15 @@ def test_a_store_in_use_is_refused(sqlite_url: str, postgres_url: str) -> None:
 
 _STOPPED = """
 import os, sys, time
-from bw_exporter import migrate_store
-moved = migrate_store._moved
+from bw_exporter.store import move
+moved = move._moved
 def last(table, source, target):
     if table.name == "pending":
         print("half-way", flush=True)
         time.sleep(600)
     return moved(table, source, target)
-migrate_store._moved = last
-migrate_store.migrate(sys.argv[1], sys.argv[2])
+move._moved = last
+move.migrate(sys.argv[1], sys.argv[2])
 """
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def find(name: str) -> str | None:
