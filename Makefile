@@ -36,7 +36,7 @@ format: $(INSTALLED) ## format all code
 	@$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
-	@$(BIN)/python -m benchmarks $(BENCH)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
 
 chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times on each store, full disks, floods, gibibytes
 	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 $(CHAOS)
@@ -46,10 +46,10 @@ chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times on e
 	@FIRE_LONG=1 $(BIN)/python -m pytest tests/fire
 
 soak: $(INSTALLED) ## an hour of full load: memory, files, threads and disk have to stay flat (SOAK="--minutes 5")
-	@$(BIN)/python -m tests.fire.soak $(SOAK)
+	@PYTHONPATH=tests $(BIN)/python -m fire.soak $(SOAK)
 
 fuzz: $(INSTALLED) ## try wild events, signatures and configurations for a while (FUZZ="--seconds 600")
-	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
 audit: ## ask PyPI for known vulnerabilities of the pinned dependencies
 	@scripts/audit

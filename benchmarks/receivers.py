@@ -12,9 +12,7 @@ from statistics import median
 from benchmarks.ingest import TENANTS, Kind, Round, described, measured
 from benchmarks.row import Row
 from benchmarks.servers import Server, exporter, under_gunicorn
-
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from postgres_server import NoPostgresError, running
+from support.postgres import NoPostgresError, running
 
 KINDS = (Kind("sales", kept=False), Kind("sales", kept=True))
 

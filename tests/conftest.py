@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import postgres_server
+from support import postgres as postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_processes import free_ports
-from postgres_server import QUICK, PostgresServer
+from support.postgres import QUICK, PostgresServer
+from support.processes import free_ports
 
 from . import kill9
 from .kill9 import Exporter, Told

@@ -35,8 +35,8 @@ from bw_simulator.sender import Connection, UndeliverableError, sign
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
-from local_processes import free_ports
-from postgres_server import running
+from support.postgres import running
+from support.processes import free_ports
 
 SECRET = "whsec_chaos"
 TENANTS = ("north", "south")

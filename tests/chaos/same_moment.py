@@ -26,7 +26,7 @@ from bw_exporter.store import open_store
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
-from postgres_server import running
+from support.postgres import running
 
 NOW = 1_795_000_000
 REPLICAS = 2

@@ -11,7 +11,7 @@ import pytest
 
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.postgres.store import PostgresStore
-from postgres_server import NoPostgresError
+from support.postgres import NoPostgresError
 
 from . import failover
 from .failover import Pair

@@ -10,7 +10,7 @@ from . import kill9, same_moment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from postgres_server import PostgresServer
+    from support.postgres import PostgresServer
 
 
 def test_what_was_acknowledged_is_counted_exactly_once_though_replicas_are_killed(

@@ -7,14 +7,13 @@ import pytest
 
 from bw_exporter.store import Store, open_store
 from bw_exporter.store.tables import TABLES
-
-from .books import Books, tenant
+from support.books import Books, tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from postgres_server import PostgresServer
+    from support.postgres import PostgresServer
 
 
 @pytest.fixture(scope="session")

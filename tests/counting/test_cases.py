@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from bw_exporter import ingest
-
-from .books import Books, Duplicates, Mismatches, tenant
+from support.books import Books, Duplicates, Mismatches, tenant
 
 if TYPE_CHECKING:
     from bw_exporter.store import Store

@@ -3,8 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_simulator.shop.objects import payments
-
-from .books import Books, tenant
+from support.books import Books, tenant
 
 if TYPE_CHECKING:
     from bw_exporter.store import Store

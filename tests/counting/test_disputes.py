@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from bw_exporter.store import open_store
 from bw_simulator.shop.objects import disputes, payments
-
-from .books import Books, tenant
+from support.books import Books, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from bw_exporter.checks import duplicate_charge
 from bw_exporter.store import open_store
 from bw_simulator.shop.objects import invoices, payments
-
-from .books import NOW, Books, Duplicates, tenant
+from support.books import NOW, Books, Duplicates, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path

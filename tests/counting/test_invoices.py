@@ -9,8 +9,7 @@ from bw_exporter import housekeeping
 from bw_exporter.checks import invoice_mismatch
 from bw_exporter.store import open_store
 from bw_simulator.shop.objects import invoices, subscriptions
-
-from .books import NOW, Books, Mismatches, tenant
+from support.books import NOW, Books, Mismatches, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 from bw_exporter import housekeeping
 from bw_exporter.store import Pending
 from bw_simulator.shop.objects import payments
-
-from .books import NOW
+from support.books import NOW
 
 if TYPE_CHECKING:
     import pytest
 
-    from .books import Books
+    from support.books import Books
 
 
 def test_a_question_that_cannot_be_answered_holds_up_no_other(

@@ -9,8 +9,7 @@ import pytest
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add
 from bw_simulator.shop.objects import disputes, invoices, payments, subscriptions
-
-from .books import NOW, Books
+from support.books import NOW, Books
 
 if TYPE_CHECKING:
     from collections.abc import Callable

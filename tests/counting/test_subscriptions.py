@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from bw_exporter.store import open_store
 from bw_simulator.shop import events
 from bw_simulator.shop.objects import account, subscriptions
-
-from .books import Books, tenant
+from support.books import Books, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path

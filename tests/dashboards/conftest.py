@@ -1,14 +1,10 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
-from board_files import ROOT
 
-sys.path.insert(0, str(ROOT / "dashboards"))
-
-from past_prometheus import Past, lived_through
+from .past_prometheus import Past, lived_through
 
 
 @pytest.fixture(scope="session")

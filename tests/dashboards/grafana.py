@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from board_files import Target, filled, load, variables
-from past_prometheus import STEP, Past
+from .board_files import Target, filled, load, variables
+from .past_prometheus import STEP, Past
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WIDTH = 400

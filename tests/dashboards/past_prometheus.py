@@ -25,13 +25,14 @@ from typing import Any
 
 import pytest
 import yaml
-from board_files import selectors
 
 from bw_exporter.config import tenants
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
 from bw_rules.groups.rule import Alert, as_mapping
 from bw_rules.verify import tools
+
+from .board_files import selectors
 
 END_AT = 1_793_890_800
 """Thursday, 5 November 2026, 15:00 UTC."""

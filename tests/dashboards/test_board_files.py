@@ -13,19 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from board_files import (
-    EXAMPLE,
-    FOLDER,
-    NAMES,
-    ROOT,
-    Json,
-    all_targets,
-    boards,
-    filled,
-    panels,
-    selectors,
-    variables,
-)
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
@@ -39,6 +26,20 @@ from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.groups.rule import Alert
 from bw_rules.toolkit.promql import Recording
+
+from .board_files import (
+    EXAMPLE,
+    FOLDER,
+    NAMES,
+    ROOT,
+    Json,
+    all_targets,
+    boards,
+    filled,
+    panels,
+    selectors,
+    variables,
+)
 
 ELSEWHERE = {
     "up", "scrape_duration_seconds", "scrape_samples_scraped", "ALERTS", "ALERTS_FOR_STATE",

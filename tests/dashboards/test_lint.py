@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from board_files import (
+from promql_parser import parse
+
+from bw_exporter.metrics import catalog
+
+from .board_files import (
     EXAMPLE,
     FOLDER,
     NAMES,
@@ -23,9 +27,6 @@ from board_files import (
     targets,
     variables,
 )
-from promql_parser import parse
-
-from bw_exporter.metrics import catalog
 
 TEMPLATED = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "locale", "percent", "s", "bytes", "reqps", "wps", "cps", "dateTimeFromNow"}

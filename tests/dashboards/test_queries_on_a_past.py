@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from board_files import NAMES, Target, all_targets, filled, selectors, targets
-from grafana import Choice, ask, choices
-from past_prometheus import EVENTFUL, JOB, STEP, Past
-
 from boards import queries
+
+from .board_files import NAMES, Target, all_targets, filled, selectors, targets
+from .grafana import Choice, ask, choices
+from .past_prometheus import EVENTFUL, JOB, STEP, Past
 
 _LOOKBACK = 3600
 

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from compose_file import Container, image_environment
 
 from bw_rules.verify import tools
+
+from .compose_file import Container, image_environment
 
 
 def tool(name: str) -> str:

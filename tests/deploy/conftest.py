@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from checkers import run
-from compose_file import Container, load
+
+from .checkers import run
+from .compose_file import Container, load
 
 
 @pytest.fixture(scope="session")

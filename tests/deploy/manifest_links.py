@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from manifests import Manifest, Manifests
+from .manifests import Manifest, Manifests
 
 
 def disagreements(manifests: Manifests) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from compose_file import ROOT
+
+from .compose_file import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 GENERATED_NAME = re.compile(r"-[a-z0-9]{10}$")

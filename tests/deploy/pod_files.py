@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compose_file import Container
-from manifests import Manifests, only_container
+from .compose_file import Container
+from .manifests import Manifests, only_container
 
 PATIENCE_SECONDS = 30.0
 

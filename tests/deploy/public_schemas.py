@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jsonschema
 import kubernetes_validate
-from manifests import Manifest
+
+from .manifests import Manifest
 
 OPERATOR = "monitoring.coreos.com/v1"
 

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from checkers import run, tool
-from compose_file import ROOT, Container, image_environment, load, mounts
 
 from bw_exporter.command_line import options
 from bw_exporter.config import durations
 from bw_rules.groups import build
+
+from .checkers import run, tool
+from .compose_file import ROOT, Container, image_environment, load, mounts
 
 Services = dict[str, dict[str, Any]]
 Containers = dict[str, Container]

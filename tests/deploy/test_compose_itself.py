@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_file import ROOT, load, mounts
+
+from .compose_file import ROOT, load, mounts
 
 OTHERS = {
     "BILLINGWATCH_HOME": "/etc/billingwatch",

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
-from checkers import tool
-from compose_file import image_environment
-from manifest_links import allowed_in, allowed_out
-from manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container, with_password
-from public_schemas import mistakes
 
 from bw_exporter.cli import _parsers
 from bw_exporter.command_line import options
 from bw_exporter.serving.supervisor import ServeOptions
 from reference import kubernetes_example
+
+from .checkers import tool
+from .compose_file import image_environment
+from .manifest_links import allowed_in, allowed_out
+from .manifests import KUBERNETES, Manifests, build, moving, on_postgres, only_container, with_password
+from .public_schemas import mistakes
 
 OLDEST, NEWEST = "1.29", "1.37"
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}

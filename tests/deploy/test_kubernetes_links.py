@@ -3,8 +3,9 @@ from __future__ import annotations
 import copy
 
 import pytest
-from manifest_links import disagreements
-from manifests import KUBERNETES, Manifests, build, on_postgres, with_password
+
+from .manifest_links import disagreements
+from .manifests import KUBERNETES, Manifests, build, on_postgres, with_password
 
 
 @pytest.fixture(scope="module")

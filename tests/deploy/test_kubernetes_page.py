@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compose_file import ROOT
-from manifests import GENERATED_NAME, KUBERNETES, build, kubectl, moving, on_postgres, with_password
 
 from bw_exporter.store import open_store
 from bw_rules.cli import main as bw_rules
 from reference import kubernetes_example
+
+from .compose_file import ROOT
+from .manifests import GENERATED_NAME, KUBERNETES, build, kubectl, moving, on_postgres, with_password
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 SHELL = "\n".join(re.findall(r"(?ms)^```sh\n(.*?)^```", PAGE)).replace("\\\n", " ")

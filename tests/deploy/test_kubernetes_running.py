@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 import yaml
-from checkers import tool
-from manifest_links import probes
-from manifests import KUBERNETES, Manifests, build, with_password
-from pod_files import PATIENCE_SECONDS, Pod, status
 
 from bw_exporter.metrics import catalog
 from bw_rules.groups import build as rules
+
+from .checkers import tool
+from .manifest_links import probes
+from .manifests import KUBERNETES, Manifests, build, with_password
+from .pod_files import PATIENCE_SECONDS, Pod, status
 
 POD = "billingwatch-7d9c5b8f6d-x2x4z"
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_file import ROOT, Container, load
-from manifest_links import probes
-from manifests import build, moving, on_postgres
-from pod_files import Pod, status
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store import open_store
-from local_processes import free_ports
-from postgres_server import QUICK, NoPostgresError, running
+from support.postgres import QUICK, NoPostgresError, running
+from support.processes import free_ports
+
+from .compose_file import ROOT, Container, load
+from .manifest_links import probes
+from .manifests import build, moving, on_postgres
+from .pod_files import Pod, status
 
 PASSWORD_FILE = ROOT / "deploy/example/secrets/postgres/password"
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from socket import socket
 from typing import Self
 
-from .pages import ROOT, Block
+from support.pages import ROOT, Block
 
 PATIENCE_SECONDS = 60.0
 

@@ -11,7 +11,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-from .pages import Block
+from support.pages import Block
+
 from .stage import PATIENCE_SECONDS, Stage
 
 TENANTS = "tenants: {shop: {webhook_secret: whsec_0123456789abcdefghijkl}}\n"

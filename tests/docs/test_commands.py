@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bw_rules.verify import tools
+from support.pages import Block, Page, pages
 
-from .pages import Block, Page, pages
 from .stage import Stage
 
 PAGES = [page for page in pages() if any(block.kind in ("run", "stays") for block in page.shell())]

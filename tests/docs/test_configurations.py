@@ -18,8 +18,8 @@ from bw_exporter.config import check_config
 from bw_exporter.monitoring import web_config
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.verify import tools
+from support.pages import ROOT, Block, pages
 
-from .pages import ROOT, Block, pages
 from .stage import Stage
 
 SECRET = "whsec_0123456789abcdefghijklmnop"

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from .pages import ROOT
+from support.pages import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SECTION = (

@@ -15,7 +15,7 @@ from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.store import open_store
 from bw_simulator.shop import objects
 from bw_simulator.shop.ids import Ids
-from counting.books import NOW, Books, tenant
+from support.books import NOW, Books, tenant
 
 Told = tuple[str, dict[str, Any]]
 """A type of event and its object."""

@@ -13,8 +13,7 @@ from bw_exporter import cli
 from bw_rules import arguments
 from bw_rules.verify import tools
 from reference import flags
-
-from .pages import ROOT, Block, pages
+from support.pages import ROOT, Block, pages
 
 OURS = ("bw-exporter", "bw-rules")
 THEIRS = ("promtool", "prometheus", "amtool", "alertmanager")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .pages import ROOT, Page, pages, read
+from support.pages import ROOT, Page, pages, read
 
 EVERY_PAGE = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 

@@ -9,7 +9,7 @@ from http.client import responses
 
 import pytest
 
-from .pages import ROOT
+from support.pages import ROOT
 
 PAGE = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 FILES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "exporter/bw_exporter").rglob("*.py"))]

@@ -9,16 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import files
 import pytest
 import yaml
 
 from bw_rules.verify import tools
-
-from .pages import ROOT, pages
-
-sys.path.insert(0, str(ROOT / "scripts/demo"))
-
-import files
+from support.pages import pages
 
 ALERT = "BillingDuplicateCharge"
 STARTED_AT, AS_TOLD = "2026-11-22T03:22:00Z", "2026-11-22 03:22 UTC"

@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from monitored import Monitored, monitored
 
 from bw_rules.verify import tools
+
+from .monitored import Monitored, monitored
 
 
 @pytest.fixture(scope="session")

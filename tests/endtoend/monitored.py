@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from bw_rules.verify import tools
-from local_processes import free_ports
+from support.processes import free_ports
 
 BIN = Path(sys.executable).parent
 BACKFILL = Path(__file__).parents[2] / "scripts/demo/backfill.py"

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from monitored import INSTANCE, Monitored, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
 from bw_rules.detectors import DETECTORS
+
+from .monitored import INSTANCE, Monitored, wait_for
 
 TROUBLE = {
     ("gone" if name == "silent_lapse" else "struck", detector.alert) for name, detector in DETECTORS.items()

@@ -15,7 +15,7 @@ from .states import State, states
 from .test_exposition import fill, scrape
 
 if TYPE_CHECKING:
-    from postgres_server import PostgresServer
+    from support.postgres import PostgresServer
 
 
 @settings(

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Self
 
-from running_exporter import SECRET, RunningExporter, event, eventually
-
 from bw_simulator.sender import sign
+from support.exporter import SECRET, RunningExporter, event, eventually
 
 LONG = bool(os.environ.get("FIRE_LONG"))
 """Whether each fire burns in its long form: `make chaos` sets FIRE_LONG=1."""

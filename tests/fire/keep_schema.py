@@ -1,7 +1,8 @@
-"""Keep a store of the newest schema as SQL, for the tests of later upgrades: python -m tests.fire.keep_schema
+"""Keep a store of the newest schema as SQL, for the tests of later upgrades.
 
-A shop with every anomaly is played into a new store; its tables go to stores/schema-N.sql, and what a scrape
-shows of it to stores/schema-N.prom. Once a schema is released, its files are never made anew.
+Run it by `PYTHONPATH=tests python -m fire.keep_schema`. A shop with every anomaly is played into a new store;
+its tables go to stores/schema-N.sql, and what a scrape shows of it
+to stores/schema-N.prom. Once a schema is released, its files are never made anew.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from tests.web.public_listener import NOW, Listener
-
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite.schema import LATEST
 from bw_simulator.shop import anomalies
 from bw_simulator.shop.traffic import Shop
+from support.listener import NOW, Listener
 
 STORES = Path(__file__).with_name("stores")
 

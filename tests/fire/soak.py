@@ -1,4 +1,4 @@
-"""Full load for an hour, and what grows: python -m tests.fire.soak [--minutes 60] [--workers 2]
+"""Full load for an hour, and what grows: PYTHONPATH=tests python -m fire.soak [--minutes 60] [--workers 2]
 
 Senders post distinct sales as fast as they are answered, six events each, and all is scraped every five seconds. Each
 minute a line tells memory, open files and threads of each kind of process, the log of writes and the store. At the end
@@ -23,12 +23,10 @@ from statistics import median
 
 from prometheus_client.parser import text_string_to_metric_families
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
-sys.path.insert(0, str(Path(__file__).parent))
+from support.exporter import SECRET, RunningExporter
+from support.sales import AMOUNT, sales
 
-from crowd import Senders
-from running_exporter import SECRET, RunningExporter
-from sales import AMOUNT, sales
+from .crowd import Senders
 
 CONFIG = f"tenants: {{prod: {{webhook_secret: {SECRET}, rate_limit: {{rate: 0}}}}}}\n"
 SCRAPE_SECONDS = 5.0

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from crowd import LONG, Senders, allow_open_files, percentile
-from running_exporter import PATIENCE_SECONDS, SECRET, RunningExporter, Start, ask, eventually
 
 from bw_rules.verify import tools
+from support.exporter import PATIENCE_SECONDS, SECRET, RunningExporter, Start, ask, eventually
+
+from .crowd import LONG, Senders, allow_open_files, percentile
 
 CADDYFILE = Path(__file__).parents[2] / "deploy/caddy/Caddyfile"
 NO_LIMIT = f"tenants: {{prod: {{webhook_secret: {SECRET}, rate_limit: {{rate: 0}}}}}}\n"

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crowd import Senders
-from running_exporter import ONE_TENANT, RunningExporter, event, eventually
-from tests.web.public_listener import NOW, SECRET, listening, tenant
-from tests.web.wild_events import samples
 
 from bw_exporter import housekeeping
 from bw_exporter.metrics import catalog
 from bw_simulator.sender import sign
+from support.exporter import ONE_TENANT, RunningExporter, event, eventually
+from support.listener import NOW, SECRET, listening, tenant
+from support.wild_events import samples
+
+from .crowd import Senders
 
 HOUR = 3600
 

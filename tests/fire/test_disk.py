@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from crowd import LONG, Senders
-from disks import small_disk
-from running_exporter import ONE_TENANT, RunningExporter, eventually
+from support.exporter import ONE_TENANT, RunningExporter, eventually
+
+from .crowd import LONG, Senders
+from .disks import small_disk
 
 KIB = 1 << 10
 DISK_KIB = 48 * KIB  # the log of writes alone takes 16 MiB before SQLite begins it anew

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from crowd import LONG, Senders, percentile, store_bytes
-from running_exporter import SECRET, RunningExporter, Start, eventually
+
+from support.exporter import SECRET, RunningExporter, Start, eventually
+
+from .crowd import LONG, Senders, percentile, store_bytes
 
 PER_SECOND = 100_000 // 60
 SECONDS = 60 if LONG else 2

@@ -5,8 +5,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from crowd import Senders
-from running_exporter import ONE_TENANT, Start, eventually
+from support.exporter import ONE_TENANT, Start, eventually
+
+from .crowd import Senders
 
 GARBAGE = [
     b"",

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from crowd import LONG, Senders, resident_kib
-from running_exporter import RunningExporter, Start
+
+from support.exporter import RunningExporter, Start
+
+from .crowd import LONG, Senders, resident_kib
 
 GIB, MIB = 1 << 30, 1 << 20
 CLIENTS = 32 if LONG else 8

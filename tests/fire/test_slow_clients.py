@@ -6,8 +6,9 @@ import socket
 import time
 from collections.abc import Callable
 
-from crowd import LONG, Senders, allow_open_files, percentile, slow_clients
-from running_exporter import ONE_TENANT, Start, ask, eventually, raw
+from support.exporter import ONE_TENANT, Start, ask, eventually, raw
+
+from .crowd import LONG, Senders, allow_open_files, percentile, slow_clients
 
 SLOW = 1000
 DEADLINE_SECONDS = 10 if LONG else 2

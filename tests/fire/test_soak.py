@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import soak
+from . import soak
 
 
 def test_a_soak_of_seconds_runs_and_what_was_acknowledged_counts(

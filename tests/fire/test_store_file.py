@@ -12,8 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from crowd import LONG, Senders
-from running_exporter import ONE_TENANT, RunningExporter, Start, eventually
+
+from support.exporter import ONE_TENANT, RunningExporter, Start, eventually
+
+from .crowd import LONG, Senders
 
 Figure = Callable[[str], None]
 ROUNDS = 10 if LONG else 1

@@ -8,12 +8,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from keep_schema import STORES, shown
-from running_exporter import RunningExporter
-from tests.web.public_listener import Listener
 
 from bw_exporter.store import open_store
 from bw_exporter.store.sqlite.schema import LATEST
+from support.exporter import RunningExporter
+from support.listener import Listener
+
+from .keep_schema import STORES, shown
 
 VERSIONS = range(1, LATEST + 1)
 
@@ -73,7 +74,7 @@ def test_an_upgrade_has_the_tables_of_a_new_store(tmp_path: Path):
         kept(path, version)
         open_store(f"sqlite:///{path}").close()
         assert tables(path) == tables(tmp_path / "new.db"), (
-            "python -m tests.fire.keep_schema keeps a new schema"
+            "PYTHONPATH=tests python -m fire.keep_schema keeps a new schema"
         )
 
 

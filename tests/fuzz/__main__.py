@@ -1,4 +1,6 @@
-"""Fuzz each target for a while, with another seed each time: python -m tests.fuzz --seconds 20 [--seed N] [TARGET…]
+"""Fuzz each target for a while, with another seed each time.
+
+Run it by `make fuzz FUZZ="--seconds 20 [--seed N] [TARGET…]"`.
 
 What breaks a promise is shrunk, printed, and kept in corpus/ to be tried by every run of the tests from then on.
 """

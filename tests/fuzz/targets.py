@@ -11,8 +11,6 @@ from pathlib import Path
 import promql_parser
 import yaml
 from hypothesis import strategies as st
-from tests.web.public_listener import NOW, Listener, listening
-from tests.web.wild_events import samples
 
 from bw_exporter.config import tenants
 from bw_exporter.errors import BillingWatchError, ConfigError
@@ -23,6 +21,8 @@ from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
 from bw_rules.render import alertmanager, prometheus
 from bw_simulator.sender import sign
+from support.listener import NOW, Listener, listening
+from support.wild_events import samples
 
 from .mutations import JSON_TOKENS, SECRET, YAML_TOKENS, damaged, seeds
 

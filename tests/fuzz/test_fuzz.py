@@ -1,12 +1,14 @@
-"""A little fuzzing with every run, the same each time; `python -m tests.fuzz` goes on for as long as it is let."""
+"""A little fuzzing with every run, the same each time; `make fuzz` goes on for as long as it is let."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from tests.fuzz.mutations import CORPUS
-from tests.fuzz.targets import event_holds_at, targets
-from tests.web.public_listener import listening
+
+from support.listener import listening
+
+from .mutations import CORPUS
+from .targets import event_holds_at, targets
 
 TARGETS = ("events", "signatures", "tenants", "web")
 EXAMPLES = {"events": 60, "signatures": 150, "tenants": 300, "web": 150}

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from a_monday import END_AT
 
 from bw_exporter import cli
+
+from .a_monday import END_AT
 
 TENANTS = """\
 tenants:

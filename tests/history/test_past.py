@@ -7,7 +7,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from a_monday import END_AT
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from bw_exporter import cli
@@ -19,6 +18,8 @@ from bw_exporter.monitoring import exposition
 from bw_exporter.store import open_store
 from bw_simulator.shop import anomalies
 from bw_simulator.shop.rhythm import moments
+
+from .a_monday import END_AT
 
 Simulate = Callable[..., Path]
 

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
 import json
-import sys
 import urllib.request
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts/demo"))
 
 from processes import free_port
 from sink import Sink

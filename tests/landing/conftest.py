@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
-
-from chromium import MISSING, Chromium, installed
-from site_in_process import Site
+from .chromium import MISSING, Chromium, installed
+from .site_in_process import Site
 
 
 @pytest.fixture

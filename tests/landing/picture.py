@@ -1,4 +1,4 @@
-"""`python tests/landing/picture.py URL FILE.png`: the top of a page as a desk shows it, for the docs."""
+"""`PYTHONPATH=tests python -m landing.picture URL FILE.png`: the top of a page as a desk shows it, for the docs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from chromium import MISSING, Chromium, installed
+from .chromium import MISSING, Chromium, installed
 
 DESK = (1080, 720)
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from chromium import Chromium, Page
-from running_exporter import RunningExporter, ask, event, eventually
 
 from bw_exporter import DOCS_URL
 from bw_simulator.sender import sign
+from support.exporter import RunningExporter, ask, event, eventually
+
+from .chromium import Chromium, Page
 
 TENANTS = """
 defaults: {detectors: {duplicate_charge: {grace: 0}}}

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from site_in_process import NOW, Outline, Site
-
 from bw_exporter import DOCS_URL
 from bw_exporter.metrics import catalog, feeds
 from bw_exporter.metrics.labels import IGNORED_REASONS, REQUEST_RESULTS
@@ -13,6 +11,8 @@ from bw_exporter.metrics.series import Observe
 from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups.build import RUNBOOK_BASE
+
+from .site_in_process import NOW, Outline, Site
 
 Make = Callable[[str], Site]
 

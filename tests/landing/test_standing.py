@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from site_in_process import NOW, Site
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import RaiseTo
+
+from .site_in_process import NOW, Site
 
 MINUTE, HOUR = 60, 3600
 TENANTS = """

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from site_in_process import Outline, Site
+
+from .site_in_process import Outline, Site
 
 DAY = 86_400
 WILD = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(

@@ -15,7 +15,7 @@ import pytest
 
 from bw_rules.detectors import DETECTORS
 from bw_rules.verify import tools
-from local_processes import end, free_ports
+from support.processes import end, free_ports
 
 from .sink import Sink
 

@@ -24,7 +24,7 @@ from bw_simulator.sender import Connection, UndeliverableError, sign
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
-from local_processes import end, free_ports
+from support.processes import end, free_ports
 
 SECRET = "whsec_replicas_replicas_replicas"
 TENANTS = ("north", "south")

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
-from replica_set import SECRET, TENANTS, Deployment, Prometheus, Shops, eventually
 
 from bw_exporter.config import tenants
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
 from bw_rules.render import prometheus
 from bw_rules.verify import tools
+
+from .replica_set import SECRET, TENANTS, Deployment, Prometheus, Shops, eventually
 
 CONFIG = f"""
 defaults:

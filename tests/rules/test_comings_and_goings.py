@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promtool_file import tried
-
 from bw_rules.groups import build
+
+from .promtool_file import tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,10 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from promtool_file import inputs, tried
 
 from bw_rules.groups import build
 from bw_rules.render import prometheus
+
+from .promtool_file import inputs, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promtool_file import inputs, tried
-
 from bw_rules.groups import build
+
+from .promtool_file import inputs, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable

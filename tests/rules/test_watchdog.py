@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from promtool_file import inputs, tried
 
 from bw_rules.groups import build
+
+from .promtool_file import inputs, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable

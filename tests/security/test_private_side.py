@@ -10,10 +10,10 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from running_exporter import RunningExporter, Start, ask
 
 from bw_exporter.monitoring import web_pages
 from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
+from support.exporter import RunningExporter, Start, ask
 
 
 def test_it_is_bound_to_loopback_unless_told_otherwise(tmp_path: Path):

@@ -8,11 +8,11 @@ import socket
 import time
 
 import pytest
-from running_exporter import SECRET, RunningExporter, Start, ask, event, eventually, raw
 
 from bw_exporter.webhook import signature
 from bw_exporter.webhook.signature import Verdict
 from bw_simulator.sender import sign
+from support.exporter import SECRET, RunningExporter, Start, ask, event, eventually, raw
 
 HEAD = b"POST /webhooks/prod HTTP/1.1\r\nHost: test\r\n"
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: test\r\n\r\n"

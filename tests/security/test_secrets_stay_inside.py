@@ -12,12 +12,12 @@ import warnings
 from pathlib import Path
 
 import pytest
-from running_exporter import RunningExporter, Start, ask
 
 from bw_exporter.config import tenants
 from bw_exporter.errors import ConfigError
 from bw_exporter.serving.private_memory import keep_memory_private
 from bw_rules.detectors import THRESHOLDS
+from support.exporter import RunningExporter, Start, ask
 
 INLINE, IN_FILE, IN_ENVIRONMENT = (
     f"whsec_{name}Canary0123456789abcdef" for name in ("inline", "file", "env")
@@ -135,8 +135,8 @@ def test_memory_and_environment_are_for_root_alone_and_no_core_is_written():
 _WATCHED = """
 import json, sys
 sys.path[:0] = {path!r}
-from tests.web.public_listener import listening
-from tests.web.wild_events import samples
+from support.listener import listening
+from support.wild_events import samples
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.monitoring import exposition
 with listening() as listener:
@@ -154,7 +154,7 @@ with listening() as listener:
 
 def test_taking_events_and_being_scraped_opens_no_connection_and_starts_no_program():
     """So nothing that a stranger sends can make it ask anybody anything, and no child inherits its environment."""
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED.format(path=[root])],
         capture_output=True,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from webhook_sink import Sink
+
+from .webhook_sink import Sink
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stripe import SignatureVerificationError, WebhookSignature
-from webhook_sink import Sink
 
 from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
 from bw_simulator import sender
+
+from .webhook_sink import Sink
 
 load = partial(tenants.load, detectors={})
 

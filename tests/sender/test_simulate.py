@@ -10,12 +10,13 @@ from functools import partial
 
 import pytest
 from stripe import WebhookSignature
-from webhook_sink import Sink
 
 from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
 from bw_simulator import simulate
 from bw_simulator.shop import anomalies
+
+from .webhook_sink import Sink
 
 SECRETS = {"shop-a": "whsec_a", "6f1c0123456789abcdef": "whsec_b", "sandbox": "whsec_s"}
 

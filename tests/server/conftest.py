@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from starting import exporter, start
+from support.starting import exporter, start
 
 __all__ = ["exporter", "start"]

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask, Response
 from gunicorn.config import Config
-from running_exporter import SECRET, ask, event, eventually
 
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.serving.http import batch
@@ -31,11 +30,11 @@ from bw_exporter.store.protocol import PATIENCE_SECONDS
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.webhook.durable_answer import DurableAnswer
 from bw_simulator.sender import sign
+from support.exporter import SECRET, ask, event, eventually
 
 if TYPE_CHECKING:
-    from running_exporter import RunningExporter, Start
-
     from bw_exporter.store import Outcome
+    from support.exporter import RunningExporter, Start
 
 
 @contextlib.contextmanager

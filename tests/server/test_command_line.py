@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from running_exporter import ONE_TENANT, Start
 
 from bw_exporter import __version__
 from bw_exporter.command_line import options
 from bw_exporter.store import Finding, open_store
+from support.exporter import ONE_TENANT, Start
 
 
 def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:

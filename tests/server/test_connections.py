@@ -5,7 +5,8 @@ import socket
 import threading
 
 import pytest
-from running_exporter import RunningExporter, Start, ask, event, raw
+
+from support.exporter import RunningExporter, Start, ask, event, raw
 
 POST = b"POST /webhooks/prod HTTP/1.1\r\nHost: test\r\n"
 

@@ -9,12 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from running_exporter import eventually
-
 from bw_exporter.command_line import options
+from support.exporter import eventually
 
 if TYPE_CHECKING:
-    from running_exporter import Start
+    from support.exporter import Start
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from gunicorn.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running_exporter import ask, event
 
 from bw_exporter.serving.http.connection import Connection
+from support.exporter import ask, event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from running_exporter import RunningExporter
+    from support.exporter import RunningExporter
 
 CONFIG = Config()
 

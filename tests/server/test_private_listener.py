@@ -15,9 +15,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from running_exporter import SECRET, RunningExporter, Start, ask, eventually
 
 from bw_exporter.store import Finding, open_store
+from support.exporter import SECRET, RunningExporter, Start, ask, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,9 @@ import threading
 import time
 from types import MappingProxyType
 
-from running_exporter import SECRET, Start
-
 from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.webhook.rate_limit import RateLimiter
+from support.exporter import SECRET, Start
 
 FORK = multiprocessing.get_context("fork")
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_exporter import ONE_TENANT, SECRET, Start, ask, eventually
 
 from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState
 from bw_exporter.monitoring.web_config import WebConfig
 from bw_exporter.serving.supervisor import ServeOptions, Supervisor
+from support.exporter import ONE_TENANT, SECRET, Start, ask, eventually
 
 FIVE_MISTAKES = f"""
 defaults: {{mode: production}}

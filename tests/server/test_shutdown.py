@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from running_exporter import ONE_TENANT, PATIENCE_SECONDS, SECRET, Start, event, eventually
 
 from bw_simulator.sender import sign
+from support.exporter import ONE_TENANT, PATIENCE_SECONDS, SECRET, Start, event, eventually
 
 
 def test_sigterm_under_load_loses_no_event_that_was_accepted(start: Start, figure: Callable[[str], None]):

@@ -6,9 +6,9 @@ import logging
 import signal
 
 import pytest
-from running_exporter import SECRET, Start, ask, eventually, raw
 
 from bw_exporter import log
+from support.exporter import SECRET, Start, ask, eventually, raw
 
 TOKEN = "6f1c0a9b8d7e6f5a4b3c2d1e"
 

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from running_exporter import ONE_TENANT, SECRET, RunningExporter, Start, eventually
 
 from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.serving.config_channel import ConfigChannel, encode
+from support.exporter import ONE_TENANT, SECRET, RunningExporter, Start, eventually
 
 NO_ONE = tenants.Tenants((), {}, "tenants.yaml")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.store import Store, open_store
-from postgres_server import QUICK, NoPostgresError, PostgresServer, running
+from support.postgres import QUICK, NoPostgresError, PostgresServer, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

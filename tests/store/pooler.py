@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from bw_rules.verify import tools
-from local_processes import end, free_ports
-from postgres_server import PostgresServer, as_nobody
+from support.postgres import PostgresServer, as_nobody
+from support.processes import end, free_ports
 
 Pooling = Literal["session", "transaction", "statement"]
 

@@ -26,7 +26,7 @@ from .counts import NOW, add, deliver, shown, value
 
 if TYPE_CHECKING:
     from bw_exporter.store import Transaction
-    from postgres_server import PostgresServer
+    from support.postgres import PostgresServer
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from bw_exporter.store import Store, open_store
 from bw_exporter.store.postgres.schema import LATEST
 from bw_exporter.store.postgres.store import PostgresStore
 from bw_exporter.store.postgres.url import has_password, shown
-from postgres_server import PostgresServer
+from support.postgres import PostgresServer
 
 from .counts import NOW, add, value
 

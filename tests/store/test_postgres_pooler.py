@@ -11,7 +11,7 @@ from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
 from chaos import same_moment
-from postgres_server import PostgresServer
+from support.postgres import PostgresServer
 
 from .counts import add, value
 from .pooler import Pooling, pooled

@@ -17,8 +17,8 @@ from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
 from chaos.kill9 import SECRET, Exporter
-from local_processes import free_ports
-from postgres_server import QUICK, NoPostgresError, PostgresServer
+from support.postgres import QUICK, NoPostgresError, PostgresServer
+from support.processes import free_ports
 
 from .certificates import Authority
 from .counts import add, value

@@ -24,7 +24,7 @@ from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
-from postgres_server import NOBODY, PostgresServer
+from support.postgres import NOBODY, PostgresServer
 
 from .counts import NOW, add, value
 from .cutting_proxy import Moment, cutting

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .public_listener import Listener, listening
+from support.listener import Listener, listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,7 @@ from bw_exporter.webhook.app import LARGEST_BODY_BYTES
 from bw_simulator.sender import sign
 from bw_simulator.shop import events, objects
 from bw_simulator.shop.ids import Ids
-
-from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
+from support.listener import DAY, NOW, SECRET, Listener, listening, tenant
 
 OTHER_SECRET = "whsec_other"
 

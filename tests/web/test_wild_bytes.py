@@ -16,9 +16,8 @@ from bw_exporter.metrics import catalog, labels
 from bw_simulator.sender import sign
 from bw_simulator.shop import events as shop_events
 from bw_simulator.shop.ids import Ids
-
-from .public_listener import DAY, NOW, SECRET, Listener, listening, tenant
-from .wild_events import JSON, events, samples
+from support.listener import DAY, NOW, SECRET, Listener, listening, tenant
+from support.wild_events import JSON, events, samples
 
 CI = bool(os.environ.get("CI"))
 

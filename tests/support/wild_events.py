@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_simulator.shop import anomalies
 from bw_simulator.shop.traffic import Shop
-
-from .public_listener import NOW
+from support.listener import NOW
 
 _TRAFFIC = 400
 

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from running_exporter import ONE_TENANT, RunningExporter
+
+from support.exporter import ONE_TENANT, RunningExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
