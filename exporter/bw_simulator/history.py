@@ -138,7 +138,8 @@ def _last_scrape(store: Store, tenants: Tenants, steps: Steps) -> str:
     state = ConfigState(
         tenants, steps.moments[0], last_reload_successful=True, problems=(), attempted_monotonic=0.0
     )
-    body, _ = exposition.render(store, state, StoreHealth(store.schema_version, up=True), _OPENMETRICS)
+    health = StoreHealth(store.schema_version, up=True)
+    body, _ = exposition.render(store, state, health, _OPENMETRICS, lambda: steps.end_at)
     return body.decode()
 
 

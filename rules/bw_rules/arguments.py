@@ -125,7 +125,11 @@ def _made() -> Parser:
     flags.add_argument(
         "--runbook-base", default=build.RUNBOOK_BASE, metavar="URL", help="where the runbooks are"
     )
-    flags.add_argument("--dashboard-base", default=build.DASHBOARD_BASE, metavar="URL", help="Grafana's …/d")
+    flags.add_argument(
+        "--dashboard-base",
+        metavar="URL",
+        help=f"Grafana's …/d (default: dashboard_base in the tenants.yaml, else {build.DASHBOARD_BASE})",
+    )
     flags.add_argument(
         "--format", choices=FORMATS, default="prometheus", help="who reads it (default: %(default)s)"
     )

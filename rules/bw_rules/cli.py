@@ -41,11 +41,11 @@ def _rendered(args: Namespace, found: Tenants) -> str:
     if args.format == "mimir":
         from bw_rules.render import mimir  # noqa: PLC0415 - one format is used at a time
 
-        groups = build.groups(found, _settings(args), mimir.RULES_PER_GROUP)
+        groups = build.groups(found, _settings(args, found), mimir.RULES_PER_GROUP)
         if len(groups) > mimir.GROUPS_PER_TENANT:
             print(f"{args.config_file}: {mimir.too_many(len(groups))}", file=sys.stderr)
         return mimir.render(groups, args.config_file, args.namespace or args.name)
-    groups = build.groups(found, _settings(args))
+    groups = build.groups(found, _settings(args, found))
     if args.format == "operator":
         from bw_rules.render import operator  # noqa: PLC0415 - one format is used at a time
 
@@ -149,8 +149,9 @@ def _load(args: Namespace) -> Tenants:
     return tenants.load(args.config_file, detectors=THRESHOLDS, read_secrets=False)
 
 
-def _settings(args: Namespace) -> build.Settings:
-    return build.Settings(args.job, args.runbook_base, args.dashboard_base)
+def _settings(args: Namespace, found: Tenants) -> build.Settings:
+    dashboards = args.dashboard_base or found.dashboard_base or build.DASHBOARD_BASE
+    return build.Settings(args.job, args.runbook_base, dashboards)
 
 
 _RUN = {

@@ -47,6 +47,10 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
         "max by (tenant) (billing_charge_attempts_total) * on (tenant) group_left (name)"
         " max by (tenant, name) ({name})",
     ),
+    catalog.TENANT_UTC_OFFSET: (
+        "whose clock has changed within a week, and by how many hours",
+        "(max by (tenant) ({name}) - max by (tenant) ({name} offset 1w)) / 3600 != 0",
+    ),
     catalog.CURRENCY_MINOR_UNITS: (
         "revenue so far in whole units",
         "max by (tenant, currency) (billing_revenue_minor_units_total) / on (currency) group_left ()"

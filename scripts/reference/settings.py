@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter.config.in_force import keys, shown
-from bw_exporter.config.shape import Common, RateLimitSection, TenantEntry, WatchdogSection
+from bw_exporter.config.shape import Common, Defaults, RateLimitSection, TenantEntry, WatchdogSection
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.toolkit.thresholds import Base, Bounded
 
@@ -27,6 +27,8 @@ def keys_tables() -> str:
         (
             "### In `defaults` and in each tenant\n",
             _table(Common, set(common)),
+            "### In `defaults` only\n",
+            _table(Defaults, set(Defaults.model_fields) - common),
             "### In `rate_limit`\n",
             _table(RateLimitSection, set(RateLimitSection.model_fields)),
             "### In each tenant only\n",

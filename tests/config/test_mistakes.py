@@ -138,6 +138,12 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
             "tenants.prod.detectors.silent_lapse.max_silence",
             "1m to",
         ),
+        ("past: 3w", "tenants.prod.past", "must be 4w or 2w"),
+        ("timezone: Europe/Atlantis", "tenants.prod.timezone", "IANA name, as in Europe/Berlin"),
+        ("timezone: Europe", "tenants.prod.timezone", "IANA name"),
+        ("timezone: ../../etc/passwd", "tenants.prod.timezone", "IANA name"),
+        ("timezone: 1", "tenants.prod.timezone", "must be text"),
+        ("dashboard_base: https://g.example.com/d", "tenants.prod.dashboard_base", "unknown key"),
     ],
 )
 def test_a_mistake_names_its_path_and_the_way_out(mistakes: Lines, entry: str, path: str, way_out: str):

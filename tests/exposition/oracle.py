@@ -80,6 +80,8 @@ class Oracle(Collector):
     def _of_the_process(self) -> Iterator[Metric]:
         tenants = [((each.id, each.name, each.mode), 1) for each in self.state.tenants]
         yield _metric(catalog.TENANT_INFO, ("tenant", "name", "mode"), tenants)
+        offsets = [((each.id,), 0) for each in self.state.tenants]
+        yield _metric(catalog.TENANT_UTC_OFFSET, ("tenant",), offsets)
         units = [((code,), number) for code, number in MINOR_UNITS.items()]
         yield _metric(catalog.CURRENCY_MINOR_UNITS, ("currency",), units)
         build = [((__version__, platform.python_version()), 1)]

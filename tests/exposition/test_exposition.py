@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -67,6 +68,16 @@ def fill(store: Store, state: State) -> int:
 
 def scrape(store: Store, state: State, accept: str = "") -> str:
     return render(store, configured(state.tenants), HEALTH, accept)[0].decode()
+
+
+def test_the_offset_from_utc_follows_the_clock_of_the_tenants_time_zone(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/billing.db")
+    berlin = [replace(tenant("one"), timezone="Europe/Berlin"), tenant("two")]
+    for at, offset in ((1_774_745_999, 3600), (1_774_746_000, 7200)):  # 2026-03-29 00:59:59Z and 01:00Z
+        text = render(store, configured(berlin), HEALTH, "", lambda at=at: at)[0].decode()  # type: ignore[misc]
+        assert f'billing_tenant_utc_offset_seconds{{tenant="one"}} {offset}\n' in text
+        assert 'billing_tenant_utc_offset_seconds{tenant="two"} 0\n' in text
+    store.close()
 
 
 @settings(max_examples=40, deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -34,6 +34,20 @@ def test_rules_need_neither_secret_files_nor_environment(file: str, capsys: pyte
     assert capsys.readouterr().out.startswith("# Made by bw-rules from tenants.yaml; do not edit")
 
 
+def test_alerts_link_to_the_dashboards_of_the_file_and_the_flag_wins(
+    config_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+):
+    file = str(
+        config_file(TEXT.replace("defaults: {", "defaults: {dashboard_base: 'https://g.example.com/d/', "))
+    )
+    main(["render", "--config.file", file])
+    assert "dashboard_url: https://g.example.com/d/billingwatch-tenant?" in capsys.readouterr().out
+    main(["render", "--config.file", file, "--dashboard-base", "https://other.example.com/d"])
+    rendered = capsys.readouterr().out
+    assert "https://other.example.com/d/billingwatch-" in rendered
+    assert "g.example.com" not in rendered
+
+
 def test_every_mistake_is_on_a_line_of_its_own(
     config_file: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-from urllib.parse import urlsplit
 
 from bw_exporter.command_line.parser import FromEnvironment
-from bw_exporter.config import durations
+from bw_exporter.config import durations, urls
 
 _HIGHEST_PORT = 65_535
 _MOST_WORKERS = 256
@@ -29,13 +28,7 @@ def address(text: str) -> tuple[str, int]:
 
 def url(text: str) -> str:
     """Read the address of a web server, to which a path is added."""
-    try:
-        parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-        good = good and parts.port != 0  # reading it is what finds 99999
-    except ValueError:
-        good = False
-    if not good:
+    if not urls.is_base(text):
         raise ValueError(f"{text!r} is no address of a web server; write it as https://hooks.example.com")
     return text.rstrip("/")
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from bw_exporter.config import timezones, urls
+
 RESERVED_LABELS = frozenset(
     "alertname currency detector instance job severity shard tenant threshold_profile".split()
 )
@@ -18,6 +20,7 @@ MOST_EVENTS = 10**9
 
 Mode = Literal["live", "test"]
 RevenueBasis = Literal["charge", "payment_intent", "invoice"]
+Past = Literal["4w", "2w"]
 
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -48,6 +51,22 @@ def _label_value(value: str) -> str:
     if "{{" in value:
         raise PydanticCustomError("label", "a label's value may not hold `{{`; it would be a template")
     return value
+
+
+def _timezone(name: str) -> str:
+    try:
+        timezones.zone(name)
+    except ValueError as error:
+        raise PydanticCustomError("timezone", "{said}", {"said": str(error)}) from None
+    return name
+
+
+def _base(address: str) -> str:
+    if not urls.is_base(address):
+        raise PydanticCustomError(
+            "url", "must be the address that dashboards stand under, as in https://grafana.example.com/d"
+        )
+    return address.rstrip("/")
 
 
 def _nothing_is_empty(value: object) -> object:
@@ -91,6 +110,16 @@ class Common(Section):
         description="What counts as revenue; never a sum of them.",
         examples=["charge"],
     )
+    past: Past | None = Field(
+        None,
+        description="How much of the past the detectors compare with: `4w` or `2w`.",
+        examples=["4w"],
+    )
+    timezone: Annotated[str, AfterValidator(_timezone)] | None = Field(
+        None,
+        description="IANA name of the shop's time zone. Its habits move with its clock, twice a year.",
+        examples=["UTC"],
+    )
     detectors: Any = Field(None, description="Thresholds by detector, merged key by key; see below.")
     notify: Any = Field(
         None, description="Names of receivers; a tenant's list replaces that of the defaults.", examples=[[]]
@@ -102,6 +131,12 @@ class Common(Section):
 
 class Defaults(Common):
     """What every tenant has that says nothing else."""
+
+    dashboard_base: Annotated[str, AfterValidator(_base)] | None = Field(
+        None,
+        description="Address of Grafana's dashboards, which alerts link to; the flag of `bw-rules` wins.",
+        examples=["http://localhost:3000/d"],
+    )
 
 
 class TenantEntry(Common):

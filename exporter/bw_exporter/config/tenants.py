@@ -15,7 +15,7 @@ from bw_exporter.config import yaml_strict
 from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
 from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
-from bw_exporter.config.shape import Common, Defaults, TenantEntry, WatchdogSection
+from bw_exporter.config.shape import Common, Defaults, Past, TenantEntry, WatchdogSection
 from bw_exporter.config.webhook_secrets import SecretReader
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant with every default filled in. Equal thresholds, labels and lists are shared objects."""
+    """One tenant with every default filled in. Equal thresholds, labels and lists are shared objects.
+
+    `past` is how much of the past its detectors compare with; `timezone` is an IANA name that was found.
+    """
 
     id: str
     name: str
@@ -48,6 +51,8 @@ class Tenant:
     detectors: Mapping[str, Any]
     notify: tuple[str, ...]
     labels: Mapping[str, str]
+    past: Past = "4w"
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Watchdog:
 class Tenants:
     """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal.
 
-    `default_detectors`, `default_labels` and `default_notify` are what a tenant has that overrides nothing.
+    What begins with `default_` is what a tenant has that overrides nothing. `dashboard_base` is the address that
+    alerts link to, without a slash at its end, or None where the file names none.
     """
 
     all: tuple[Tenant, ...]
@@ -72,6 +78,8 @@ class Tenants:
     default_detectors: Mapping[str, Any] = field(default_factory=dict)
     default_labels: Mapping[str, str] = field(default_factory=dict)
     default_notify: tuple[str, ...] = ()
+    default_past: Past = "4w"
+    dashboard_base: str | None = None
 
     @cached_property
     def by_id(self) -> Mapping[str, Tenant]:
@@ -119,6 +127,8 @@ def load(
         reader.settings.defaults,
         reader.labels,
         reader.default_notify,
+        reader.defaults.past or "4w",
+        reader.defaults.dashboard_base,
     )
 
 
@@ -139,12 +149,12 @@ class _Reader:
         named = top.get("receivers")
         self._receiver_names: dict[str, Any] = named if isinstance(named, dict) else {}
         raw = top.get("defaults")
-        self._defaults = self._validated(Defaults, {} if raw is None else raw, ("defaults",)) or Defaults()
+        self.defaults = self._validated(Defaults, {} if raw is None else raw, ("defaults",)) or Defaults()
         defaults = raw if isinstance(raw, dict) else {}
-        self.labels = self._defaults.labels
+        self.labels = self.defaults.labels
         self.default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
         self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems)
-        self._default_limit = self._rate_limit(self._defaults, RateLimit(), ("defaults",))
+        self._default_limit = self._rate_limit(self.defaults, RateLimit(), ("defaults",))
 
     def tenants(self, section: object) -> list[Tenant]:
         if not section:
@@ -197,7 +207,7 @@ class _Reader:
         notify = self.default_notify if own is None else self._notify(own, (*path, "notify"))
         if valid is None:
             return None
-        defaults = self._defaults
+        defaults = self.defaults
         labels = {**defaults.labels, **valid.labels}
         return Tenant(
             id=key,
@@ -210,6 +220,8 @@ class _Reader:
             detectors=detectors,
             notify=self._shared.setdefault(("notify", *notify), notify),
             labels=self._shared.setdefault(("labels", *sorted(labels.items())), labels),
+            past=valid.past or defaults.past or "4w",
+            timezone=valid.timezone or defaults.timezone or "UTC",
         )
 
     def _validated(self, model: type[_Model], entry: object, path: tuple[object, ...]) -> _Model | None:

@@ -351,6 +351,13 @@ STORE_PROBE_SECONDS = Family(
     per_tenant=False,
     stored=False,
 )
+TENANT_UTC_OFFSET = Family(
+    110,
+    "billing_tenant_utc_offset_seconds",
+    "gauge",
+    "How far the clock of the tenant's time zone is ahead of UTC now, daylight saving time included.",
+    stored=False,
+)
 
 FAMILIES: tuple[Family, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All families, in the order of the exposition."""
