@@ -27,10 +27,10 @@ class OneByOne:
         self._store = store
         self._alone = threading.Lock()
 
-    def write(self, work: Callable[[Transaction], Any], *, patient: bool = False) -> Any:  # noqa: ANN401 - the work's own
+    def write(self, work: Callable[[Transaction], Any], *, no_timeout: bool = False) -> Any:  # noqa: ANN401 - the work's own
         """Commit the work when nobody else of this process does."""
         with self._alone:
-            return self._store.write(work, patient=patient)
+            return self._store.write(work, no_timeout=no_timeout)
 
 
 class _OpenedByTheWorker:

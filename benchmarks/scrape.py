@@ -132,13 +132,13 @@ def configured(names: list[str]) -> ConfigState:
 
 def families(store: Store, state: ConfigState) -> list[FamilySamples]:
     """Return the stored samples parted into label values, as a collector that keeps rows would have them."""
-    found = []
+    found, known = [], {family.number: family for family in catalog.FAMILIES}
     for number, text in store.families([tenant.id for tenant in state.tenants.all]):
         samples = []
         for line in text.decode().splitlines():
             labels, _, value = line.rpartition(" ")
             samples.append((tuple(_LABEL.findall(labels)), int(value)))
-        found.append(FamilySamples(catalog.BY_NUMBER[number], samples))
+        found.append(FamilySamples(known[number], samples))
     return found
 
 

@@ -1,7 +1,7 @@
-"""What happens without traffic: settling checks, probing the store, pruning. One thread of the private process.
+"""What happens without traffic: deferred checks, the store's probe, pruning. One thread of the private process.
 
-Every step is a transaction of its own under the store's lock, and settling a question drops it in the same
-transaction, so two housekeepers on one store do no harm.
+Every step is a transaction of its own under the store's lock, and a check is dropped in the transaction that
+resolves it, so two housekeepers on one store do no harm.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from bw_exporter.metrics.series import Add
 from bw_exporter.store.retention import MARKS_PER_TENANT
 
 if TYPE_CHECKING:
-    from bw_exporter.store import Finding, Pending, Store, Transaction
+    from bw_exporter.store import DeferredCheck, Finding, Store, Transaction
 
-SETTLE_EVERY_SECONDS = 1.0
+RESOLVE_EVERY_SECONDS = 1.0
 PROBE_EVERY_SECONDS = 5.0
 PRUNE_EVERY_SECONDS = 60.0
 EVICT_EVERY_SECONDS = 600.0
 
 PUT_OFF_SECONDS = 3600
-"""How long a question waits whose answer failed; a fault in it must not hold up the others."""
+"""How long a check is deferred that raised an error; it must not hold up the others."""
 
-_SETTLED_AT_ONCE = 64
+_RESOLVED_PER_COMMIT = 64
 _PRUNED_AT_ONCE = 500
 _MARKS_AT_ONCE = 20_000
 
@@ -50,7 +50,7 @@ class StoreHealth:
 def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: threading.Event) -> None:
     """Keep house until `stop` is set; a store that is away is tried again at the next turn."""
     steps = {
-        settle: SETTLE_EVERY_SECONDS,
+        resolve_due: RESOLVE_EVERY_SECONDS,
         prune: PRUNE_EVERY_SECONDS,
         evict: EVICT_EVERY_SECONDS,
     }
@@ -65,22 +65,22 @@ def run(store: Store, health: StoreHealth, clock: Callable[[], float], stop: thr
             if due[step] <= elapsed:
                 due[step] = elapsed + every
                 was_up = _tried(step, store, now, was_up=was_up)
-        stop.wait(SETTLE_EVERY_SECONDS)
-        elapsed += SETTLE_EVERY_SECONDS
+        stop.wait(RESOLVE_EVERY_SECONDS)
+        elapsed += RESOLVE_EVERY_SECONDS
 
 
-def settle(store: Store, now: int) -> None:
-    """Answer every question whose time has come, many in a commit; one that fails is put off alone."""
-    settled = _SETTLED_AT_ONCE
-    while settled == _SETTLED_AT_ONCE:
+def resolve_due(store: Store, now: int) -> None:
+    """Resolve every deferred check that is due, many in a commit; one that raises an error is put off alone."""
+    resolved = _RESOLVED_PER_COMMIT
+    while resolved == _RESOLVED_PER_COMMIT:
         try:
-            settled, findings = store.write(lambda tx: _answered(tx.due(now, _SETTLED_AT_ONCE), tx, now))
+            resolved, findings = store.write(lambda tx: _resolved(tx.due(now, _RESOLVED_PER_COMMIT), tx, now))
         except StoreUnavailableError:
             raise
         except Exception:  # noqa: BLE001 - which of them it was is found out one by one
-            due = store.write(lambda tx: tx.due(now, _SETTLED_AT_ONCE))
-            settled = len(due)
-            findings = [finding for pending in due for finding in _answered_alone(pending, store, now)]
+            due = store.write(lambda tx: tx.due(now, _RESOLVED_PER_COMMIT))
+            resolved = len(due)
+            findings = [finding for deferred in due for finding in _resolved_alone(deferred, store, now)]
         for finding in findings:
             _log.warning("found", extra={"kind": finding.kind, "tenant": finding.tenant, **finding.details})
 
@@ -122,26 +122,26 @@ def _tried(step: Callable[[Store, int], None], store: Store, now: int, *, was_up
     return True
 
 
-def _answered(due: Sequence[Pending], tx: Transaction, now: int) -> tuple[int, list[Finding]]:
+def _resolved(due: Sequence[DeferredCheck], tx: Transaction, now: int) -> tuple[int, list[Finding]]:
     findings: list[Finding] = []
-    for pending in due:
-        if not tx.drop(pending):
+    for deferred in due:
+        if not tx.drop(deferred):
             continue
-        check = CHECKS.get(pending.check)
-        if check is not None and (finding := check.settle(pending, tx, now)) is not None:
+        check = CHECKS.get(deferred.check)
+        if check is not None and (finding := check.resolve(deferred, tx, now)) is not None:
             tx.report(finding)
             findings.append(finding)
     return len(due), findings
 
 
-def _answered_alone(pending: Pending, store: Store, now: int) -> list[Finding]:
+def _resolved_alone(deferred: DeferredCheck, store: Store, now: int) -> list[Finding]:
     try:
-        return store.write(lambda tx: _answered([pending], tx, now))[1]
+        return store.write(lambda tx: _resolved([deferred], tx, now))[1]
     except StoreUnavailableError:
         raise
     except Exception:  # noqa: BLE001 - told, put off, and the others go on
-        again = replace(pending, due_at=now + PUT_OFF_SECONDS)
-        extra = {"check": pending.check, "key": pending.key, "tenant": pending.tenant}
+        again = replace(deferred, due_at=now + PUT_OFF_SECONDS)
+        extra = {"check": deferred.check, "key": deferred.key, "tenant": deferred.tenant}
         _log.exception("a check failed; it is asked again in an hour", extra=extra)
-        store.write(lambda tx: tx.wait(again) if tx.drop(pending) else None)
+        store.write(lambda tx: tx.defer(again) if tx.drop(deferred) else None)
         return []

@@ -98,7 +98,7 @@ def live_through(
             ahead = next(arriving, None)
         if arrived:
             store.write(lambda tx, arrived=arrived: _received(tx, arrived))  # type: ignore[misc]
-        housekeeping.settle(store, moment)
+        housekeeping.resolve_due(store, moment)
         shared = store.samples("")
         if shared.get(_COMMITS) != commits:
             commits = shared.get(_COMMITS, 0)

@@ -366,14 +366,14 @@ def test_a_line_that_cannot_be_judged_does_not_hurry_the_others(books: Books, sw
     assert verdicts(books) == {"ok": 1}
 
 
-def test_a_question_that_was_answered_meanwhile_is_not_answered_again(books: Books) -> None:
+def test_a_deferred_check_that_was_resolved_meanwhile_is_not_resolved_again(books: Books) -> None:
     billing = Billing(books)
     billing.tell(billing.item())
     billing.invoice(billing.line(billing.item(3000)))
     due = books.store.write(lambda tx: tx.due(NOW + 10**6, 10))
     billing.tell(billing.item(3000), stage="updated", at=NOW)
     assert verdicts(books) == {"ok": 1}
-    assert books.store.write(lambda tx: [tx.drop(pending) for pending in due]) == [False]
+    assert books.store.write(lambda tx: [tx.drop(deferred) for deferred in due]) == [False]
     assert after_the_graces(books) == {"ok": 1}
 
 
@@ -385,7 +385,7 @@ def test_two_housekeepers_give_one_verdict(books: Books, tmp_path: Path) -> None
     books.now += 901
     with ThreadPoolExecutor() as pool:
         for store in (books.store, other) * 4:
-            pool.submit(housekeeping.settle, store, books.now)
+            pool.submit(housekeeping.resolve_due, store, books.now)
     assert after_the_graces(books) == {"mismatch": 1}
     assert len(books.findings()) == 1
     other.close()

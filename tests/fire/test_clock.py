@@ -45,7 +45,7 @@ def test_a_jump_there_and_back_counts_nothing_twice_and_forgets_nothing(jump: in
             listener.now = at
             for body in bodies:
                 assert listener.deliver(body) == 200
-            housekeeping.settle(listener.store, at)
+            housekeeping.resolve_due(listener.store, at)
             housekeeping.prune(listener.store, at)
             housekeeping.evict(listener.store, at)
             telling = (
@@ -82,7 +82,7 @@ def test_a_question_is_answered_once_whenever_the_clock_thinks_it_is():
         for body in (text.encode() for _, text in samples()):
             listener.deliver(body)
         for at in (NOW + HOUR, NOW, NOW - HOUR, NOW + HOUR):
-            housekeeping.settle(listener.store, at)
+            housekeeping.resolve_due(listener.store, at)
         found = listener.store.findings(tenant=None, since_at=0, limit=1000)
         told = [str(sorted(finding.details.items())) for finding in found]
         assert len(told) == len(set(told))

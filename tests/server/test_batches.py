@@ -26,7 +26,7 @@ from bw_exporter.serving.http.in_loop import LARGEST_BATCH
 from bw_exporter.serving.http.submissions import Submissions
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker
 from bw_exporter.store import PromptStore, open_store
-from bw_exporter.store.protocol import PATIENCE_SECONDS
+from bw_exporter.store.protocol import COMMIT_TIMEOUT_SECONDS
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.webhook.durable_answer import DurableAnswer
 from bw_simulator.sender import sign
@@ -178,7 +178,7 @@ class Handed:
 
     def finish_request(self, conn: Any, keep: bool) -> None:
         assert keep
-        assert conn.patient
+        assert conn.may_block
         if self.again:
             self.batch.take(self.again)  # type: ignore[arg-type]
             self.again = None
@@ -193,10 +193,10 @@ class Asking:
     def __init__(self, handed: Handed, number: int) -> None:
         self.handed, self.number = handed, number
         self.conn = self
-        self.patient = True
+        self.may_block = True
 
     def send(self, body: Any) -> bool:
-        assert not self.patient
+        assert not self.may_block
         self.handed.answers[self.number] = b"".join(body).decode()
         return True
 
@@ -242,7 +242,7 @@ def test_a_store_that_is_held_is_asked_for_a_moment_and_then_waited_for_in_the_q
     handed.asks(2)
     handed.batch.step(idle=True)
     assert handed.submitted.keys() == {1, 2}
-    assert handed.batch.pause() == PATIENCE_SECONDS - batch.TURN_SECONDS
+    assert handed.batch.pause() == COMMIT_TIMEOUT_SECONDS - batch.TURN_SECONDS
     handed.submitted[2](("2", None))
     handed.submitted[1](("1", None))
     assert handed.answers == {1: "1", 2: "2"}
@@ -257,7 +257,7 @@ def test_who_loses_patience_in_the_queue_is_told_and_the_younger_wait_on():
         handed.batch.step(idle=True)
         handed.now += batch.TURN_SECONDS
         handed.batch.step(idle=True)
-    handed.now = PATIENCE_SECONDS
+    handed.now = COMMIT_TIMEOUT_SECONDS
     handed.batch.step(idle=True)
     assert handed.answers.keys() == {1}
     assert "did not commit within 8 s" in handed.answers[1]
@@ -312,7 +312,7 @@ def test_what_a_distant_store_has_committed_is_answered_when_it_is_in_whatever_o
         handed.asks(number)
     handed.batch.step(idle=False)
     assert handed.submitted.keys() == {1, 2}
-    assert handed.batch.pause() == PATIENCE_SECONDS
+    assert handed.batch.pause() == COMMIT_TIMEOUT_SECONDS
     handed.submitted[2](("2", None))
     handed.submitted[1]((None, StoreUnavailableError("gone")))
     assert handed.answers == {1: "gone", 2: "2"}
@@ -333,7 +333,7 @@ def test_who_loses_patience_with_a_distant_store_is_told_once_and_what_was_not_b
     handed.asks(2)
     handed.batch.step(idle=True)
     then = handed.submitted[1]
-    handed.now = PATIENCE_SECONDS
+    handed.now = COMMIT_TIMEOUT_SECONDS
     handed.batch.step(idle=True)
     assert "did not commit within 8 s" in handed.answers.pop(1)
     assert (1 in handed.submitted) == begun
@@ -360,7 +360,7 @@ def test_threads_that_write_on_and_on_keep_the_loop_from_nothing(tmp_path: Path)
             pool.submit(write_on)
         for number in range(20):
             handed.asks(number)
-            until = time.monotonic() + PATIENCE_SECONDS / 2
+            until = time.monotonic() + COMMIT_TIMEOUT_SECONDS / 2
             while number not in handed.answers and time.monotonic() < until:
                 handed.batch.step(idle=True)
                 with contextlib.suppress(Empty):
@@ -377,7 +377,7 @@ def test_a_thread_of_the_public_listener_waits_for_no_reader():
     client, server = socket.socketpair()
     with client, server:
         conn = Connection(Config(), server, "client", "server", time.monotonic() + 10)
-        conn.patient = PublicWorker.waits_for_readers
+        conn.may_block = PublicWorker.waits_for_readers
         with pytest.raises(BlockingIOError, match="takes no answers"):
             _send_all(conn)
 

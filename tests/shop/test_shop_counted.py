@@ -56,7 +56,7 @@ def struck(name: str, store: Store, tenant: Tenant) -> Counter[str]:
     for delivery in deliveries("shop", anomalies.play(name, "shop", START))[0]:
         ingest.receive(delivery.body, tenant, store, START)
     for seconds in range(0, 7200, 600):
-        housekeeping.settle(store, START + seconds)
+        housekeeping.resolve_due(store, START + seconds)
     return counted(store)
 
 
@@ -86,7 +86,7 @@ def test_ordinary_traffic_is_counted_exactly_in_whatever_order_it_comes(store: S
                 charge = one["data"]["object"]
                 revenue[charge["currency"]] += charge["amount_captured"]
     for seconds in range(0, 7200, 600):
-        housekeeping.settle(store, START + HAPPENINGS + seconds)
+        housekeeping.resolve_due(store, START + HAPPENINGS + seconds)
     samples = counted(store)
     assert again > 0
     assert samples['billing_events_ignored_total{reason="redelivered"}'] == again

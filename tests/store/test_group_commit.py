@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, NoTurn, each_alone
+from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, each_alone
 
 Works = Sequence[Callable[[Any], Any]]
 Outcomes = list[tuple[Any, BaseException | None]]
@@ -31,6 +31,16 @@ def outcomes(works: Works) -> Outcomes:
         except Exception as error:  # noqa: BLE001 - the work's own
             given.append((None, error))
     return given
+
+
+class NoTurn:
+    """A turn that is always free."""
+
+    def acquire(self, *, wait: bool = True) -> bool:  # noqa: ARG002 - see group_commit.Turn
+        return True
+
+    def release(self) -> None:
+        pass
 
 
 class HookedTurn(NoTurn):
@@ -81,7 +91,7 @@ def queued(group: GroupCommit, number: int) -> None:
 
 def test_all_who_wait_are_committed_together_by_the_next_leader() -> None:
     gate = Gate()
-    group = GroupCommit(gate, SOON)
+    group = GroupCommit(gate, SOON, NoTurn())
     with ThreadPoolExecutor(10) as pool:
         first = pool.submit(group.run, lambda _: "first")
         assert gate.entered.acquire(timeout=SOON)
@@ -95,7 +105,7 @@ def test_all_who_wait_are_committed_together_by_the_next_leader() -> None:
 
 def test_a_group_has_an_end_even_if_the_queue_has_none() -> None:
     gate = Gate()
-    group = GroupCommit(gate, SOON)
+    group = GroupCommit(gate, SOON, NoTurn())
     number = LARGEST_GROUP + 5
     with ThreadPoolExecutor(number + 1) as pool:
         results = [pool.submit(group.run, lambda _: None)]
@@ -109,7 +119,7 @@ def test_a_group_has_an_end_even_if_the_queue_has_none() -> None:
 
 def test_who_gives_up_leaves_the_queue_and_the_others_go_on() -> None:
     gate = Gate()
-    group = GroupCommit(gate, 0.05)
+    group = GroupCommit(gate, 0.05, NoTurn())
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(group.run, lambda _: "first")
         assert gate.entered.acquire(timeout=SOON)
@@ -124,9 +134,9 @@ def test_who_gives_up_leaves_the_queue_and_the_others_go_on() -> None:
 
 
 def test_who_is_made_leader_while_giving_up_leads() -> None:
-    """The hand-off may come between the end of the patience and the lock."""
+    """The hand-off may come between the timeout and the lock."""
     gate = Gate()
-    group = GroupCommit(gate, 0.05)
+    group = GroupCommit(gate, 0.05, NoTurn())
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(group.run, lambda _: "first")
         assert gate.entered.acquire(timeout=SOON)
@@ -156,7 +166,7 @@ def test_a_commit_that_fails_fails_for_all_of_its_group_and_for_no_other(error: 
             raise error
         return given
 
-    group = GroupCommit(commit, SOON)
+    group = GroupCommit(commit, SOON, NoTurn())
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(group.run, lambda _: "first")
         assert gate.entered.acquire(timeout=SOON)
@@ -223,7 +233,7 @@ def test_a_try_is_refused_at_once_while_anybody_else_commits_and_runs_where_nobo
 
 @pytest.mark.parametrize("error", [None, StoreUnavailableError("away")])
 def test_who_comes_while_a_try_runs_is_committed_after_it(error: Exception | None) -> None:
-    group = GroupCommit(outcomes, SOON)
+    group = GroupCommit(outcomes, SOON, NoTurn())
     with ThreadPoolExecutor(3) as pool:
         results: list[Future[int]] = []
 
@@ -242,7 +252,7 @@ def test_who_comes_while_a_try_runs_is_committed_after_it(error: Exception | Non
 
 def test_what_was_submitted_is_committed_with_the_others_and_its_outcome_handed_over() -> None:
     gate = Gate()
-    group = GroupCommit(gate, SOON)
+    group = GroupCommit(gate, SOON, NoTurn())
     told: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def broken(_: object) -> None:
@@ -277,7 +287,7 @@ def test_a_group_that_cannot_commit_is_told_to_whom_submitted_too() -> None:
     def away(_works: Works) -> Outcomes:
         raise StoreUnavailableError("away")
 
-    group = GroupCommit(away, SOON)
+    group = GroupCommit(away, SOON, NoTurn())
     told: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
     for _ in range(20):
         group.submit(lambda _: None, told.put)
@@ -308,7 +318,7 @@ def test_once_the_store_is_away_the_works_of_a_spoilt_group_are_refused_and_not_
 
 
 def test_an_outcome_is_never_missing_unseen() -> None:
-    group = GroupCommit(lambda _works: [], SOON)
+    group = GroupCommit(lambda _works: [], SOON, NoTurn())
     with pytest.raises(ValueError, match="zip"):
         group.run(lambda _: None)
 

@@ -17,7 +17,7 @@ from bw_exporter import cli, housekeeping
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Observe
-from bw_exporter.store import Finding, Pending, open_store
+from bw_exporter.store import DeferredCheck, Finding, open_store
 from bw_exporter.store.move import migrate
 from bw_simulator.shop import events, objects
 from bw_simulator.shop.ids import Ids
@@ -52,7 +52,7 @@ def filled(url: str) -> None:
         def work(tx: Transaction) -> None:
             tx.save("shop", "kind", 'k"\\,{}\t\n', b"\x00\xff\\x", NOW)
             tx.save("shop", "kind", "ü漢", b"", NOW)
-            tx.wait(Pending("shop", "invoice_mismatch", "in_1", "sub_1", NOW + 900, b"{}"))
+            tx.defer(DeferredCheck("shop", "invoice_mismatch", "in_1", "sub_1", NOW + 900, b"{}"))
             tx.report(Finding(NOW, "shop", "duplicate_charge", {"charge": "ch_1", "text": "ü"}))
             tx.report(Finding(NOW, "shop", "duplicate_charge", {"charge": "ch_2"}))
             tx.mark("shop", -(2**63), (NOW, "ch_1"), NOW)
@@ -72,7 +72,7 @@ def test_everything_arrives_and_both_count_on_alike(sqlite_url: str, postgres_ur
     again = events.event(ids, "charge.succeeded", charge, created_at=NOW)
     for store in stores:
         assert deliver(store, again, again) == ["accepted", "redelivered"]
-        housekeeping.settle(store, NOW + 3600)
+        housekeeping.resolve_due(store, NOW + 3600)
     old, new = stores
     assert shown(old, ["shop", "quiet"]) == shown(new, ["shop", "quiet"])
     assert old.findings(tenant=None, since_at=0, limit=99) == new.findings(tenant=None, since_at=0, limit=99)

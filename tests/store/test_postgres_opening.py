@@ -174,7 +174,7 @@ def test_one_replica_keeps_house_and_another_when_it_is_gone(postgres: PostgresS
     second.close()
 
 
-def test_a_group_costs_three_journeys_however_large(postgres: PostgresServer) -> None:
+def test_a_group_costs_three_round_trips_however_large(postgres: PostgresServer) -> None:
     url = postgres.new_store()
     with closing(open_store(url)) as store:
         assert isinstance(store, PostgresStore)
@@ -184,7 +184,7 @@ def test_a_group_costs_three_journeys_however_large(postgres: PostgresServer) ->
                 tx.remember_event(NOW, "shop", f"evt_{number}")
                 tx.load("shop", "charge", f"ch_{number}")
                 tx.marks_around("shop", number, (NOW, "ch"), 300, 9)
-                tx.waiting("shop", "invoice_mismatch", f"sub_{number}")
+                tx.deferred("shop", "invoice_mismatch", f"sub_{number}")
 
         store.write(work)
         asked: list[str] = []

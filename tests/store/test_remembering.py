@@ -211,7 +211,7 @@ def test_no_payer_can_be_read_from_the_file(path: Path, kind: str) -> None:
             description=f"For Jane Doe {number}",
         )
         deliver(store, events.event(ids, kind, charge, created_at=NOW))
-    housekeeping.settle(store, NOW + DAY)
+    housekeeping.resolve_due(store, NOW + DAY)
     kept = b"".join(file.read_bytes() for file in path.parent.iterdir())
     store.close()
     kept += b"".join(file.read_bytes() for file in path.parent.iterdir())

@@ -11,7 +11,7 @@ import pytest
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Observe, RaiseTo
-from bw_exporter.store import Finding, Pending, Store, Transaction, open_store
+from bw_exporter.store import DeferredCheck, Finding, Store, Transaction, open_store
 
 from .counts import NOW, add, shown, value
 
@@ -23,7 +23,7 @@ THREADS = 16
 
 def test_a_commit_survives_reopening(url: str) -> None:
     finding = Finding(NOW, "shop", "duplicate_charge", {"charge": "ch_1", "amount": 2000})
-    pending = Pending("shop", "duplicate_charge", "ch_1", "ch_1", NOW, b"{}")
+    deferred = DeferredCheck("shop", "duplicate_charge", "ch_1", "ch_1", NOW, b"{}")
     first = open_store(url)
     first.register(["shop"], NOW)
 
@@ -31,7 +31,7 @@ def test_a_commit_survives_reopening(url: str) -> None:
         assert tx.remember_event(NOW, "shop", "evt_1")
         tx.save("shop", "charge", "ch_1", b"\x00\xff", NOW + 10)
         tx.mark("shop", -7, (NOW, "ch_1"), NOW + 10)
-        tx.wait(pending)
+        tx.defer(deferred)
         tx.report(finding)
         tx.change("shop", (Add(catalog.REFUNDS, (), 3), Observe(catalog.WEBHOOK_LAG, 7)))
 
@@ -45,7 +45,7 @@ def test_a_commit_survives_reopening(url: str) -> None:
         assert not tx.remember_event(NOW, "shop", "evt_1")
         assert tx.load("shop", "charge", "ch_1") == b"\x00\xff"
         assert tx.marks_around("shop", -7, (NOW, "z"), 0, 9) == ([(NOW, "ch_1")], [])
-        assert tx.due(NOW, 9) == tx.waiting("shop", "duplicate_charge", "ch_1") == [pending]
+        assert tx.due(NOW, 9) == tx.deferred("shop", "duplicate_charge", "ch_1") == [deferred]
 
     again.write(remembered)
     assert again.findings(tenant=None, since_at=0, limit=9) == [finding]

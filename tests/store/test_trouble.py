@@ -87,7 +87,7 @@ def test_housekeeping_outlives_whatever_the_lock_answers_and_tells_that_the_stor
 def test_a_process_that_hangs_with_the_lock_makes_it_unavailable_and_nothing_is_lost(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(sqlite_store, "COMMIT_TIMEOUT_SECONDS", 0.2)
     store = open_store(f"sqlite:///{path}")
     other = FileLock(f"{path}.lock")
     with ThreadPoolExecutor(5) as pool:

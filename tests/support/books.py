@@ -71,7 +71,7 @@ class Books:
     def pass_time(self, seconds: int) -> None:
         """Let the clock run and the house be kept."""
         self.now += seconds
-        housekeeping.settle(self.store, self.now)
+        housekeeping.resolve_due(self.store, self.now)
         housekeeping.prune(self.store, self.now)
 
     def value(self, name: str, **labels: str) -> float:

@@ -94,7 +94,7 @@ class Listener:
 
     def keep_house(self, later: int) -> None:
         """Let time pass: settle what waits, forget what is old."""
-        housekeeping.settle(self.store, int(self.now) + later)
+        housekeeping.resolve_due(self.store, int(self.now) + later)
         housekeeping.prune(self.store, int(self.now) + later)
 
     def check_exposition(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
-from bw_exporter.store.protocol import Finding, Pending, Transaction
+from bw_exporter.store.protocol import DeferredCheck, Finding, Transaction
 from bw_exporter.store.state_json import decoded, encoded
 
 State = TypeVar("State")
@@ -20,10 +20,10 @@ class Check(Protocol):
     DETAILS: tuple[str, ...]
 
     def observe(self, fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
-        """Take in one fact; count a verdict at once, or leave a Pending behind."""
+        """Take in one fact; count a verdict at once, or defer it."""
 
-    def settle(self, pending: Pending, tx: Transaction, now: int) -> Finding | None:
-        """Answer a question whose time has come, already dropped, or wait for it anew; return what was found."""
+    def resolve(self, deferred: DeferredCheck, tx: Transaction, now: int) -> Finding | None:
+        """Give the verdict of a deferred check, which is dropped already, or defer it anew; return what was found."""
 
 
 def load(state: type[State], tx: Transaction, tenant: str, kind: str, key: str) -> State:

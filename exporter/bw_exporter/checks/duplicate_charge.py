@@ -16,7 +16,7 @@ from bw_exporter.facts.invoices import InvoicePayment
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, RaiseTo
-from bw_exporter.store.protocol import Finding, Mark, Pending, Transaction
+from bw_exporter.store.protocol import DeferredCheck, Finding, Mark, Transaction
 from bw_exporter.store.retention import charges_kept_seconds
 from bw_exporter.store.state_json import decoded, encoded
 
@@ -59,7 +59,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Suspicion:
     """A charge under suspicion, and the window it was suspected with."""
 
     window_seconds: int = 0
@@ -87,10 +87,10 @@ def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
             _suspect(after, tx, tenant, now)
 
 
-def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
+def resolve(deferred: DeferredCheck, tx: Transaction, now: int) -> Finding | None:
     """Judge a suspected charge, its grace over: a duplicate unless each equal charge before it explains it."""
-    tenant, charge = pending.tenant, pending.key
-    window = decoded(Question, pending.state).window_seconds
+    tenant, charge = deferred.tenant, deferred.key
+    window = decoded(Suspicion, deferred.state).window_seconds
     paid = load(Paid, tx, tenant, _PAID, charge)
     earlier = None if paid.flagged else _original(tx, tenant, charge, paid, window)
     if earlier is None:
@@ -145,14 +145,14 @@ def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int) -> None
 
 
 def _suspect(charges: list[str], tx: Transaction, tenant: Tenant, now: int) -> None:
-    """Ask about each of these charges once the grace is over, if another before it looks the same."""
+    """Defer a check of each of these charges by the grace, if another before it looks the same."""
     window = _window(tenant)
     due_at = now + _seconds(tenant, "grace", _DEFAULT_GRACE_SECONDS)
     for charge in charges:
         paid = load(Paid, tx, tenant.id, _PAID, charge)
         if not paid.flagged and _original(tx, tenant.id, charge, paid, window) is not None:
-            question = encoded(Question(window))
-            tx.wait(Pending(tenant.id, NAME, charge, charge, due_at, question))
+            suspicion = encoded(Suspicion(window))
+            tx.defer(DeferredCheck(tenant.id, NAME, charge, charge, due_at, suspicion))
 
 
 def _around(

@@ -21,7 +21,7 @@ from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, RaiseTo
-from bw_exporter.store.protocol import FOREVER, Finding, Pending, Transaction
+from bw_exporter.store.protocol import FOREVER, DeferredCheck, Finding, Transaction
 from bw_exporter.store.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
 from bw_exporter.store.state_json import encoded
 
@@ -49,44 +49,44 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """That an invoice has its verdict, or a question waiting for one."""
+    """That an invoice has its verdict, or a deferred check."""
 
     begun: bool = False
 
 
 def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
-    """Judge an invoice when it is first seen final; ask its questions anew when its subscription speaks."""
+    """Judge an invoice when it is first seen final; resolve its deferred checks when its subscription changes."""
     if isinstance(fact, InvoiceSeen):
         _invoice(fact, tx, tenant, now)
     elif isinstance(fact, SubscriptionSeen):
         _remember(fact, tx, tenant.id, now)
-        for pending in tx.waiting(tenant.id, NAME, fact.subscription):
-            question = _Question.of(pending.state)
-            verdict = question.verdict(tx, tenant.id)
-            if verdict.verdict == "ok" and tx.drop(pending):
+        for deferred in tx.deferred(tenant.id, NAME, fact.subscription):
+            case = _Case.of(deferred.state)
+            verdict = case.verdict(tx, tenant.id)
+            if verdict.verdict == "ok" and tx.drop(deferred):
                 _count(verdict, tx, tenant.id, now)
 
 
-def settle(pending: Pending, tx: Transaction, now: int) -> Finding | None:
-    """Give the verdict; once more wait a grace if nothing newer than the invoice has been received since."""
-    question = _Question.of(pending.state)
-    verdict, invoice = question.verdict(tx, pending.tenant), question.invoice
-    stale = not tx.saw_event_since(pending.tenant, invoice.event_at, besides=invoice.event)
-    if verdict.verdict != "ok" and stale and question.graces == 1:
-        again = replace(question, graces=2)
-        tx.wait(replace(pending, due_at=now + question.grace_seconds, state=encoded(again)))
+def resolve(deferred: DeferredCheck, tx: Transaction, now: int) -> Finding | None:
+    """Give the verdict; defer it by one more grace if nothing newer than the invoice was received since."""
+    case = _Case.of(deferred.state)
+    verdict, invoice = case.verdict(tx, deferred.tenant), case.invoice
+    stale = not tx.saw_event_since(deferred.tenant, invoice.event_at, besides=invoice.event)
+    if verdict.verdict != "ok" and stale and case.graces == 1:
+        again = replace(case, graces=2)
+        tx.defer(replace(deferred, due_at=now + case.grace_seconds, state=encoded(again)))
         return None
-    _count(verdict, tx, pending.tenant, now)
-    return _finding(verdict, invoice, pending.tenant, now) if verdict.verdict == "mismatch" else None
+    _count(verdict, tx, deferred.tenant, now)
+    return _finding(verdict, invoice, deferred.tenant, now) if verdict.verdict == "mismatch" else None
 
 
 def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) -> None:
     if invoice.status not in (*_FINAL_STATUSES, "void"):
         return
     if invoice.status == "void":
-        for pending in tx.waiting(tenant.id, NAME, invoice.subscription or ""):
-            if pending.key == invoice.invoice:
-                tx.drop(pending)
+        for deferred in tx.deferred(tenant.id, NAME, invoice.subscription or ""):
+            if deferred.key == invoice.invoice:
+                tx.drop(deferred)
     if load(Judged, tx, tenant.id, _JUDGED, invoice.invoice).begun:
         return
     save(Judged(begun=True), tx, tenant.id, _JUDGED, invoice.invoice, now + LEDGER_SECONDS)
@@ -96,15 +96,15 @@ def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) ->
         tx.change(tenant.id, (Add(catalog.INVOICE_CHECKS, ("not_applicable",)),))
         return
     thresholds = tenant.detectors.get(NAME)
-    question = _Question(
+    case = _Case(
         invoice,
         tolerance=int(getattr(thresholds, "tolerance", 0)),
         grace_seconds=int(getattr(thresholds, "grace", _DEFAULT_GRACE_SECONDS)),
     )
-    verdict = question.verdict(tx, tenant.id)
+    verdict = case.verdict(tx, tenant.id)
     if verdict.verdict != "ok" and verdict.reason not in _SAID_AT_ONCE:
-        due_at = now + question.grace_seconds
-        tx.wait(Pending(tenant.id, NAME, invoice.invoice, invoice.subscription, due_at, encoded(question)))
+        due_at = now + case.grace_seconds
+        tx.defer(DeferredCheck(tenant.id, NAME, invoice.invoice, invoice.subscription, due_at, encoded(case)))
     else:
         _count(verdict, tx, tenant.id, now)
 
@@ -180,8 +180,8 @@ def _prices(items: tuple[Item, ...]) -> dict[str, Price]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """An invoice that waits for its verdict, with the thresholds it is judged by."""
+class _Case:
+    """An invoice to be judged, with the thresholds it is judged by."""
 
     invoice: InvoiceSeen
     tolerance: int
@@ -189,7 +189,7 @@ class _Question:
     graces: int = 1
 
     @classmethod
-    def of(cls, state: bytes) -> _Question:
+    def of(cls, state: bytes) -> _Case:
         raw = orjson.loads(state)
         invoice = raw.pop("invoice")
         lines = tuple(_line(line) for line in invoice.pop("lines"))

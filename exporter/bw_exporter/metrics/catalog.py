@@ -361,5 +361,3 @@ TENANT_UTC_OFFSET = Family(
 
 FAMILIES: tuple[Family, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All families, in the order of the exposition."""
-
-BY_NUMBER: dict[int, Family] = {family.number: family for family in FAMILIES}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store.postgres.url import is_postgres
 from bw_exporter.store.protocol import (
+    DeferredCheck,
     Finding,
     Outcome,
-    Pending,
     PromptStore,
     Store,
     SubmittingStore,
@@ -18,9 +18,9 @@ from bw_exporter.store.sqlite.whole import SqliteWhole
 from bw_exporter.store.tables import WholeStore
 
 __all__ = [
+    "DeferredCheck",
     "Finding",
     "Outcome",
-    "Pending",
     "PromptStore",
     "Store",
     "SubmittingStore",

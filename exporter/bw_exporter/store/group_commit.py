@@ -79,17 +79,6 @@ class Turn(Protocol):
         """Let the next one have it."""
 
 
-class NoTurn:
-    """For one process alone."""
-
-    def acquire(self, *, wait: bool = True) -> bool:  # noqa: ARG002 - see Turn
-        """Return at once."""
-        return True
-
-    def release(self) -> None:
-        """Do nothing."""
-
-
 class GroupCommit:
     """Gathers the works of many threads, or of one that waits for none, into few transactions.
 
@@ -100,34 +89,34 @@ class GroupCommit:
     def __init__(
         self,
         commit: Callable[[Sequence[Callable[[Any], Any]]], Sequence[Outcome]],
-        patience_seconds: float,
-        turn: Turn | None = None,
+        timeout_seconds: float,
+        turn: Turn,
     ) -> None:
-        """`patience_seconds`: how long a thread waits for its group before it gives up.
+        """`timeout_seconds`: how long a thread waits for its group before it gives up.
 
         `turn` is held for each commit. The group is gathered when the turn has come, so that it grows while
         another process commits: by measurement half as large again, and a fifth less CPU per request.
         """
         self._commit = commit
-        self._patience_seconds = patience_seconds
-        self._turn = turn or NoTurn()
+        self._timeout_seconds = timeout_seconds
+        self._turn = turn
         self._mutex = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
         self._led = False
         self._kept: _KeptThread | None = None
 
-    def run(self, work: Callable[[Any], Any], *, patient: bool = False) -> Any:  # noqa: ANN401 - the work's own result
+    def run(self, work: Callable[[Any], Any], *, no_timeout: bool = False) -> Any:  # noqa: ANN401 - the work's own result
         """Return what `work` returns, once the transaction that holds it is durable.
 
         A thread that gives up raises StoreUnavailableError although its work may be committed yet; a request is
-        repeated then, and the event's id keeps it from counting twice. A `patient` thread never gives up.
+        repeated then, and the event's id keeps it from counting twice. With `no_timeout` it never gives up.
         """
         ticket = _Ticket(work)
         with self._mutex:
             self._waiting.append(ticket)
             leads = not self._led
             self._led = True
-        if not leads and not ticket.wake.acquire(timeout=-1 if patient else self._patience_seconds):
+        if not leads and not ticket.wake.acquire(timeout=-1 if no_timeout else self._timeout_seconds):
             leads = self._give_up(ticket)
         if leads or ticket.leads:
             self._lead()
@@ -140,7 +129,7 @@ class GroupCommit:
     def submit(self, work: Callable[[Any], Any], then: Callable[[Outcome], None]) -> Callable[[], bool]:
         """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
 
-        What is returned takes the work back: True where it was not begun and `then` will not be called.
+        Returns a cancel function. It returns True if the work had not started: `then` will not be called.
         """
         with self._mutex:
             kept = self._kept = self._kept or _KeptThread()
@@ -149,13 +138,13 @@ class GroupCommit:
             if not self._led:
                 self._led = True
                 ticket.lead()
-        return lambda: self._taken_back(ticket)
+        return lambda: self._cancelled(ticket)
 
     def close(self) -> None:
         """End the thread that leads for what was submitted, once it is through with what it does."""
         if self._kept is not None:
             self._kept.calls.put(None)
-            self._kept.thread.join(self._patience_seconds + 2.0)
+            self._kept.thread.join(self._timeout_seconds + 2.0)
 
     def try_run(self, commit: Callable[[], T]) -> T | None:
         """Return what `commit` returns if nobody else commits now, in this process or another; else None, at once."""
@@ -173,7 +162,7 @@ class GroupCommit:
         finally:
             self._hand_on()
 
-    def _taken_back(self, ticket: _Ticket) -> bool:
+    def _cancelled(self, ticket: _Ticket) -> bool:
         with self._mutex:
             if ticket in self._waiting and not ticket.leads:
                 self._waiting.remove(ticket)
@@ -190,7 +179,7 @@ class GroupCommit:
             if ticket.done or ticket.error is not None:
                 return False
         raise StoreUnavailableError(
-            f"the store did not commit within {self._patience_seconds:g} s; is another process holding it?"
+            f"the store did not commit within {self._timeout_seconds:g} s; is another process holding it?"
         )
 
     def _lead(self) -> None:

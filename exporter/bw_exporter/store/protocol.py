@@ -13,7 +13,7 @@ T = TypeVar("T")
 FOREVER = 2**53
 """A `keep_until` that never comes."""
 
-PATIENCE_SECONDS = 8.0
+COMMIT_TIMEOUT_SECONDS = 8.0
 """How long a request waits for its commit; Stripe waits for longer than that."""
 
 REGISTERED_AT_ONCE = 200
@@ -21,11 +21,11 @@ REGISTERED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A check's question that time or a later event will answer: due once `due_at` has passed.
+class DeferredCheck:
+    """A verdict that a check has put off: it is resolved once `due_at` has passed, or before by a later event.
 
-    `subject` is the object whose later events ask again; `state` is the check's own memory of the question,
-    thresholds included, so that settling needs no configuration.
+    `key` is the object it is about. `subject` is the object whose later events may resolve it. `state` is the
+    check's own, thresholds included, so that resolving needs no configuration. `due_at` is in Unix seconds.
     """
 
     tenant: str
@@ -79,17 +79,17 @@ class Transaction(Protocol):
         `within_seconds` is included; marks of one second are ordered by key.
         """
 
-    def wait(self, pending: Pending) -> None:
-        """Keep a question, replacing one with the same tenant, check and key."""
+    def defer(self, deferred: DeferredCheck) -> None:
+        """Keep a deferred check, replacing one with the same tenant, check and key."""
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        """Return the questions about a subject."""
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
+        """Return the deferred checks of a subject, in the order of their keys."""
 
-    def due(self, now: int, limit: int) -> list[Pending]:
-        """Return questions whose time has come, the oldest first."""
+    def due(self, now: int, limit: int) -> list[DeferredCheck]:
+        """Return up to `limit` deferred checks whose `due_at` has passed, the oldest first."""
 
-    def drop(self, pending: Pending) -> bool:
-        """Forget a question; False if it was answered or put off since it was read, and so is not to be answered."""
+    def drop(self, deferred: DeferredCheck) -> bool:
+        """Forget a deferred check; False if it was resolved or deferred anew since it was read: leave it then."""
 
     def report(self, finding: Finding) -> None:
         """Keep a finding."""
@@ -113,13 +113,13 @@ class Store(Protocol):
 
     schema_version: int
 
-    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
+    def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
         """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
 
         It may be run more than once, of which one is kept, and so must change nothing but its transaction.
 
         Raises StoreUnavailableError when the store cannot commit, and whatever `work` raises. Where that is
-        for lost patience the work may be committed yet: repeat only what counts once, or be `patient`.
+        after COMMIT_TIMEOUT_SECONDS the work may still be committed: repeat only what counts once, or use `no_timeout`.
         """
 
     def register(self, tenants: Sequence[str], now: int) -> None:
@@ -173,7 +173,7 @@ class SubmittingStore(Store, Protocol):
     ) -> Callable[[], bool]:
         """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
 
-        What is returned takes the work back: True where it was not begun and `then` will not be called.
+        Returns a cancel function. It returns True if the work had not started: `then` will not be called.
         """
 
 

@@ -40,7 +40,7 @@ class Refusals:
 
         try:
             # Without a limit: a batch given up on might be committed yet, and then be counted again.
-            store.write(work, patient=True)
+            store.write(work, no_timeout=True)
         except BaseException:
             with self._mutex:
                 self._counts.update(counts)

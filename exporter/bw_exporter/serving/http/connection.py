@@ -41,8 +41,8 @@ _NO_WAITING = re.compile(rb"\r\n(?:transfer-encoding|expect|upgrade):", re.IGNOR
 class Connection:
     """A client's connection, moved between the worker's poller and its threads.
 
-    `patient` is off while the loop itself answers, which waits for no client: it lets go of one that would have
-    it wait. `last` is set once the client has sent the last request it will, all of it.
+    `may_block` is off while the loop itself answers: it closes a connection that cannot take the answer at once.
+    `last` is set once the client has sent the last request it will, all of it.
     `received` gathers a request while no thread is spent on it. `deadline` (monotonic) is when the request
     has to be whole: it runs from the moment the request is awaited, which is the accept of a new connection
     and the first byte of a later request. `timeout` is when the poller gives up on the connection. The socket
@@ -63,7 +63,7 @@ class Connection:
         self.queued_at = 0.0
         self.lingered = 0
         self.last = False
-        self.patient = True
+        self.may_block = True
         self._searched = 0
         self._whole_at = 0
         self.sock.settimeout(0.0)
@@ -177,13 +177,13 @@ class Connection:
         return request
 
     def send(self, data: bytes | bytearray) -> None:
-        """Send all of it; waits only for a client that is slow to take it, if `patient`. Raises OSError."""
+        """Send all of it; waits for a slow client only if `may_block`. Raises OSError."""
         sent = 0
         if not self.cfg.is_ssl:
             with contextlib.suppress(BlockingIOError):
                 sent = self.sock.send(data)
         if sent < len(data):
-            if not self.patient:
+            if not self.may_block:
                 raise BlockingIOError("the client takes no answers")
             self.sock.settimeout(WRITE_TIMEOUT_SECONDS)
             self.sock.sendall(memoryview(data)[sent:])

@@ -95,13 +95,13 @@ class HttpWorker(AcceptingWorker):
 
         def answered() -> bool:
             exchange, body = self.exchange(conn)
-            conn.patient = self.waits_for_readers
+            conn.may_block = self.waits_for_readers
             return exchange.send(body)
 
         try:
             return self.attempt(conn, answered)
         finally:
-            conn.patient = True
+            conn.may_block = True
 
     def exchange(self, conn: Connection) -> tuple[Exchange, Iterable[bytes]]:
         """Read the next request and ask the application; raises what `attempt` knows."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.protocol import PATIENCE_SECONDS
+from bw_exporter.store.protocol import COMMIT_TIMEOUT_SECONDS
 from bw_exporter.webhook.durable_answer import Unanswered
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class InLoop(ABC):
         self._monotonic = monotonic
         self._asking: deque[Connection] = deque()
         self._submitted: dict[Waiting, Callable[[], bool]] = {}
-        """How to take the work back again, the oldest first."""
+        """The cancel function of each submitted work, the oldest first."""
 
     def take(self, conn: Connection) -> None:
         """Have the request answered in one of the next steps."""
@@ -82,7 +82,7 @@ class InLoop(ABC):
         if self._asking:
             return 0.0
         for oldest in self._submitted:
-            return max(0.0, oldest.since + PATIENCE_SECONDS - self._monotonic())
+            return max(0.0, oldest.since + COMMIT_TIMEOUT_SECONDS - self._monotonic())
         return float("inf")
 
     def step(self, *, idle: bool) -> None:
@@ -93,7 +93,7 @@ class InLoop(ABC):
         for _ in range(min(len(self._asking), LARGEST_BATCH)):
             self._ask(self._asking.popleft())
         self._go_on(idle=idle and not self._asking)
-        self._lose_patience()
+        self._end_late()
 
     @abstractmethod
     def _put_off(self, waiting: Waiting) -> None:
@@ -109,23 +109,23 @@ class InLoop(ABC):
         )
 
     def _committed(self, waiting: Waiting, outcome: Outcome) -> None:
-        """In the loop: answer, unless that was done when the patience was lost."""
+        """In the loop: answer, unless it was answered when its time was up."""
         if self._submitted.pop(waiting, None):
             self._answer(waiting, outcome)
 
-    def _lose_patience(self) -> None:
+    def _end_late(self) -> None:
         while self._submitted:
             waiting = next(iter(self._submitted))
-            if self._monotonic() - waiting.since < PATIENCE_SECONDS:
+            if self._monotonic() - waiting.since < COMMIT_TIMEOUT_SECONDS:
                 return
             self._submitted.pop(waiting)()
             late = StoreUnavailableError(
-                f"the store did not commit within {PATIENCE_SECONDS:g} s; is another process holding it?"
+                f"the store did not commit within {COMMIT_TIMEOUT_SECONDS:g} s; is another process holding it?"
             )
             self._answer(waiting, (None, late))
 
     def _ask(self, conn: Connection) -> None:
-        conn.patient = False
+        conn.may_block = False
         keep = self._loop.attempt(conn, lambda: self._asked(conn))
         if keep is not None:
             self._finish(conn, keep=keep)
@@ -144,5 +144,5 @@ class InLoop(ABC):
         self._finish(conn, keep=keep)
 
     def _finish(self, conn: Connection, *, keep: bool) -> None:
-        conn.patient = True
+        conn.may_block = True
         self._loop.finish_request(conn, keep)

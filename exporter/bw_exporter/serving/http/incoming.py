@@ -44,7 +44,7 @@ class DeadlineUnreader(SocketUnreader):  # type: ignore[misc]
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return what comes next; raises RequestLateError, and ParseException where the loop would have to wait."""
-        if not self._connection.patient:
+        if not self._connection.may_block:
             raise ParseException("the request has no end where its head says")
         self.sock.settimeout(self._connection.seconds_left())
         try:

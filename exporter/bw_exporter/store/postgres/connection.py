@@ -62,7 +62,7 @@ serves: a plan made while the tables were small must not outlive that. A role or
 acknowledge what is not on disk yet. The lock comes last, so that what follows sees what the writer before left."""
 
 
-_PATIENT = """
+_NO_TIMEOUT = """
 SET LOCAL statement_timeout = 0;
 SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::int >= 170000
 """
@@ -209,7 +209,7 @@ def _bootstrap(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     lock_writers(connection)
     try:
-        connection.execute(_PATIENT, prepare=False)
+        connection.execute(_NO_TIMEOUT, prepare=False)
         version = _version(connection) or 0
         for migration in MIGRATIONS[version:]:
             for statement in migration.statements:

@@ -1,8 +1,8 @@
-"""What a PostgreSQL transaction reads: asked for in one journey for all works of a group, where it was foreseen.
+"""What a PostgreSQL transaction reads: asked for in one round trip for all works of a group, where it was foreseen.
 
 A work cannot say beforehand what it will read. So it is rehearsed: run once, outside of any transaction, on tables
 that are empty and note what they are asked. What was noted is fetched at once when the transaction has begun, and
-only what depends on what was found (the charges beside a suspected one) still costs a journey of its own.
+only what depends on what was found (the charges beside a suspected one) still costs a round trip of its own.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
-from bw_exporter.store.protocol import Mark, Pending
+from bw_exporter.store.protocol import DeferredCheck, Mark
 
-NEAR = 64
+MARKS_PER_READ = 64
 """Marks of one topic read at once; only a burst of equal charges has more inside a window."""
 
 EventKey = tuple[int, str, str]
@@ -42,7 +42,7 @@ FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
 CROSS JOIN LATERAL (
     SELECT at, key FROM bw_marks
     WHERE bw_marks.tenant = asked.tenant AND bw_marks.topic = asked.topic AND at BETWEEN first AND last
-    ORDER BY at, key LIMIT {NEAR}
+    ORDER BY at, key LIMIT {MARKS_PER_READ}
 ) AS near
 UNION ALL
 SELECT 3, number, key, due_at, state
@@ -50,9 +50,9 @@ FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS asked (tenant
 JOIN bw_pending USING (tenant, "check", subject)
 """  # noqa: S608 - constants
 _COLUMNS = ("itt", "tt", "tiii", "ttt")
-_PENDING = 'tenant, "check", key, subject, due_at, state'
-_QUESTION = f'SELECT {_PENDING} FROM bw_pending WHERE tenant = %s AND "check" = %s AND key = %s'  # noqa: S608
-_DUE = f'SELECT {_PENDING} FROM bw_pending WHERE due_at <= %s ORDER BY due_at, tenant, "check", key LIMIT %s'  # noqa: S608
+_DEFERRED = 'tenant, "check", key, subject, due_at, state'
+_DEFERRED_CHECK = f'SELECT {_DEFERRED} FROM bw_pending WHERE tenant = %s AND "check" = %s AND key = %s'  # noqa: S608
+_DUE = f'SELECT {_DEFERRED} FROM bw_pending WHERE due_at <= %s ORDER BY due_at, tenant, "check", key LIMIT %s'  # noqa: S608
 _SINCE = "SELECT 1 FROM bw_events WHERE created_at >= %s AND tenant = %s AND event <> %s LIMIT 1"
 _WITHIN = "SELECT at, key FROM bw_marks WHERE tenant = %s AND topic = %s AND at BETWEEN %s AND %s"
 _BEFORE = f"{_WITHIN} AND (at, key) < (%s, %s) ORDER BY at DESC, key DESC LIMIT %s"
@@ -84,14 +84,14 @@ class Reads(Protocol):
     def marks(self, span: Span, mark: Mark, limit: int) -> list[Mark]:
         """Return marks of a span: all, or at least the `limit` nearest to `mark` on either side."""
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        """Return the questions about a subject."""
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
+        """Return the deferred checks of a subject."""
 
-    def question(self, tenant: str, check: str, key: str) -> Pending | None:
-        """Return one question."""
+    def deferred_check(self, tenant: str, check: str, key: str) -> DeferredCheck | None:
+        """Return one deferred check."""
 
-    def due(self, now: int, limit: int) -> list[Pending]:
-        """Return questions whose time has come, the oldest first."""
+    def due(self, now: int, limit: int) -> list[DeferredCheck]:
+        """Return deferred checks whose time has come, the oldest first."""
 
     def forget(self) -> None:
         """Read again what is asked from now on: the tables were written."""
@@ -118,14 +118,14 @@ class Rehearsal:
         self.asked.spans[span] = None
         return []
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
         self.asked.subjects[tenant, check, subject] = None
         return []
 
-    def question(self, _tenant: str, _check: str, _key: str) -> Pending | None:
+    def deferred_check(self, _tenant: str, _check: str, _key: str) -> DeferredCheck | None:
         return None
 
-    def due(self, _now: int, _limit: int) -> list[Pending]:
+    def due(self, _now: int, _limit: int) -> list[DeferredCheck]:
         return []
 
     def forget(self) -> None:
@@ -140,11 +140,11 @@ class Tables:
         self._events: dict[EventKey, bool] = {}
         self._states: dict[tuple[str, str], dict[str, bytes]] = {}
         self._marks: dict[Span, list[Mark]] = {}
-        self._waiting: dict[tuple[str, str, str], list[Pending]] = {}
-        self._questions: dict[tuple[str, str, str], Pending] = {}
+        self._deferred: dict[tuple[str, str, str], list[DeferredCheck]] = {}
+        self._deferred_checks: dict[tuple[str, str, str], DeferredCheck] = {}
 
     def fetch(self, asked: Iterable[Asked]) -> None:
-        """Read what all of these asked for, in one journey. Raises psycopg.Error, and ValueError for no text."""
+        """Read what all of these asked for, in one round trip. Raises psycopg.Error, and ValueError for no text."""
         everything = list(asked)
         events = list({key: None for each in everything for key in each.events})
         states = list({key: None for each in everything for key in each.states})
@@ -160,7 +160,7 @@ class Tables:
         self._events.update(dict.fromkeys(events, False))
         self._states.update({key: {} for key in states})
         self._marks.update({span: [] for span in spans})
-        self._waiting.update({subject: [] for subject in subjects})
+        self._deferred.update({subject: [] for subject in subjects})
         for which, place, text, number, state in rows:
             if which == 0:
                 self._events[events[place - 1]] = True
@@ -170,9 +170,9 @@ class Tables:
                 self._marks[spans[place - 1]].append((number, text))
             else:
                 tenant, check, subject = subjects[place - 1]
-                found = Pending(tenant, check, text, subject, number, state)
-                self._waiting[subjects[place - 1]].append(found)
-                self._questions[tenant, check, text] = found
+                found = DeferredCheck(tenant, check, text, subject, number, state)
+                self._deferred[subjects[place - 1]].append(found)
+                self._deferred_checks[tenant, check, text] = found
 
     def knows(self, event: EventKey) -> bool:
         if event not in self._events:
@@ -191,7 +191,7 @@ class Tables:
         if span not in self._marks:
             self.fetch([Asked(spans={span: None})])
         found = self._marks[span]
-        if len(found) < NEAR:
+        if len(found) < MARKS_PER_READ:
             return found
         row = (*span, *mark, limit)
         return (
@@ -199,25 +199,25 @@ class Tables:
             + self._connection.execute(_AFTER, row).fetchall()
         )
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        if (tenant, check, subject) not in self._waiting:
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
+        if (tenant, check, subject) not in self._deferred:
             self.fetch([Asked(subjects={(tenant, check, subject): None})])
-        return self._waiting[tenant, check, subject]
+        return self._deferred[tenant, check, subject]
 
-    def question(self, tenant: str, check: str, key: str) -> Pending | None:
-        if (tenant, check, key) in self._questions:
-            return self._questions[tenant, check, key]
-        found = self._noted(self._connection.execute(_QUESTION, (tenant, check, key)).fetchall())
+    def deferred_check(self, tenant: str, check: str, key: str) -> DeferredCheck | None:
+        if (tenant, check, key) in self._deferred_checks:
+            return self._deferred_checks[tenant, check, key]
+        found = self._noted(self._connection.execute(_DEFERRED_CHECK, (tenant, check, key)).fetchall())
         return found[0] if found else None
 
-    def due(self, now: int, limit: int) -> list[Pending]:
+    def due(self, now: int, limit: int) -> list[DeferredCheck]:
         return self._noted(self._connection.execute(_DUE, (now, limit)).fetchall())
 
     def forget(self) -> None:
-        for read in (self._events, self._states, self._marks, self._waiting, self._questions):
+        for read in (self._events, self._states, self._marks, self._deferred, self._deferred_checks):
             read.clear()
 
-    def _noted(self, rows: list[tuple[Any, ...]]) -> list[Pending]:
-        found = [Pending(*row) for row in rows]
-        self._questions.update({(each.tenant, each.check, each.key): each for each in found})
+    def _noted(self, rows: list[tuple[Any, ...]]) -> list[DeferredCheck]:
+        found = [DeferredCheck(*row) for row in rows]
+        self._deferred_checks.update({(each.tenant, each.check, each.key): each for each in found})
         return found

@@ -25,7 +25,7 @@ from bw_exporter.store.postgres.transaction import PostgresTransaction
 from bw_exporter.store.postgres.writer import Rehearsed, Writer
 from bw_exporter.store.postgres.writes import write
 from bw_exporter.store.protocol import (
-    PATIENCE_SECONDS,
+    COMMIT_TIMEOUT_SECONDS,
     REGISTERED_AT_ONCE,
     Finding,
     Outcome,
@@ -42,7 +42,7 @@ class PostgresStore:
     """See protocol.Store.
 
     Writers of all replicas take turns on one locked row, so that each transaction finds what every one before it
-    has left. A group costs three journeys, however large: take the lock, read, write and commit.
+    has left. A group costs three round trips, however large: take the lock, read, write and commit.
     """
 
     schema_version = LATEST
@@ -56,14 +56,14 @@ class PostgresStore:
             self._payer_key = prepare(connection, url)
         self._writer = Writer(url, self._payer_key)
         self._reader = Reader(url)
-        self._group = GroupCommit(self._writer.commit, PATIENCE_SECONDS, self._writer)
+        self._group = GroupCommit(self._writer.commit, COMMIT_TIMEOUT_SECONDS, self._writer)
         self._holder = secrets.token_bytes(16)
         self._keeps_house = False
         self._walked: MarkRow = BEFORE_ALL
         self._size_bytes = 0
 
-    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
-        result: T = self._group.run(self._rehearsed(work), patient=patient)
+    def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
+        result: T = self._group.run(self._rehearsed(work), no_timeout=no_timeout)
         return result
 
     def submit(

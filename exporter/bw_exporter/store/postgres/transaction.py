@@ -1,4 +1,4 @@
-"""A transaction on PostgreSQL: what works change is gathered, and written at its end in one journey."""
+"""A transaction on PostgreSQL: what works change is gathered, and written at its end in one round trip."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from bw_exporter.metrics.catalog import STORE_COMMITS, Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.postgres.reads import EventKey, Reads
-from bw_exporter.store.protocol import Finding, Mark, Pending
+from bw_exporter.store.protocol import DeferredCheck, Finding, Mark
 from bw_exporter.store.retention import to_the_full_hour
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What a transaction has changed and not written yet. A question that was dropped is None."""
+    """What a transaction has changed and not written yet. A deferred check that was dropped is None."""
 
     events: dict[EventKey, None] = field(default_factory=dict)
     states: dict[tuple[str, str, str], tuple[bytes, int]] = field(default_factory=dict)
     marks: dict[tuple[str, int], dict[Mark, int]] = field(default_factory=dict)
-    questions: dict[tuple[str, str, str], Pending | None] = field(default_factory=dict)
+    deferred: dict[tuple[str, str, str], DeferredCheck | None] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     added: dict[Series, int] = field(default_factory=dict)
     raised: dict[Series, int] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Gathered:
 
     def __bool__(self) -> bool:
         return any(
-            (self.events, self.states, self.marks, self.questions, self.findings, self.added, self.raised)
+            (self.events, self.states, self.marks, self.deferred, self.findings, self.added, self.raised)
         )
 
 
@@ -77,30 +77,30 @@ class PostgresTransaction:
         found.update(other for other in gathered if abs(other[0] - at) <= within_seconds)
         return nearest(found, mark, limit)
 
-    def wait(self, pending: Pending) -> None:
-        self.gathered.questions[pending.tenant, pending.check, pending.key] = pending
+    def defer(self, deferred: DeferredCheck) -> None:
+        self.gathered.deferred[deferred.tenant, deferred.check, deferred.key] = deferred
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        found = self._unchanged(self.reads.waiting(tenant, check, subject))
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
+        found = self._unchanged(self.reads.deferred(tenant, check, subject))
         wanted = (tenant, check, subject)
         found += [
             each
-            for each in self.gathered.questions.values()
+            for each in self.gathered.deferred.values()
             if each is not None and (each.tenant, each.check, each.subject) == wanted
         ]
         return sorted(found, key=lambda each: each.key)
 
-    def due(self, now: int, limit: int) -> list[Pending]:
-        gathered = self.gathered.questions
+    def due(self, now: int, limit: int) -> list[DeferredCheck]:
+        gathered = self.gathered.deferred
         found = self._unchanged(self.reads.due(now, limit + len(gathered)))
         found += [each for each in gathered.values() if each is not None and each.due_at <= now]
         return sorted(found, key=lambda each: (each.due_at, each.tenant, each.check, each.key))[:limit]
 
-    def drop(self, pending: Pending) -> bool:
-        key = (pending.tenant, pending.check, pending.key)
-        gathered = self.gathered.questions
-        found = gathered[key] if key in gathered else self.reads.question(*key)
-        if found is None or found.due_at != pending.due_at:
+    def drop(self, deferred: DeferredCheck) -> bool:
+        key = (deferred.tenant, deferred.check, deferred.key)
+        gathered = self.gathered.deferred
+        found = gathered[key] if key in gathered else self.reads.deferred_check(*key)
+        if found is None or found.due_at != deferred.due_at:
             return False
         gathered[key] = None
         return True
@@ -140,8 +140,8 @@ class PostgresTransaction:
             amount = value if line.rank == sum_rank(family) else int(line.rank >= first)
             added[line] = added.get(line, 0) + amount
 
-    def _unchanged(self, found: list[Pending]) -> list[Pending]:
-        gathered = self.gathered.questions
+    def _unchanged(self, found: list[DeferredCheck]) -> list[DeferredCheck]:
+        gathered = self.gathered.deferred
         return [each for each in found if (each.tenant, each.check, each.key) not in gathered]
 
 

@@ -22,11 +22,11 @@ _MARKS = """
 INSERT INTO bw_marks SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[])
 ON CONFLICT DO NOTHING
 """
-_ANSWERED = """
+_DROPPED = """
 DELETE FROM bw_pending USING unnest(%s::text[], %s::text[], %s::text[]) AS gone (tenant, "check", key)
 WHERE bw_pending.tenant = gone.tenant AND bw_pending."check" = gone."check" AND bw_pending.key = gone.key
 """
-_ASKED = """
+_DEFERRED = """
 INSERT INTO bw_pending
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bytea[])
 ON CONFLICT (tenant, "check", key)
@@ -57,9 +57,9 @@ Statement = tuple[LiteralString, tuple[str, ...]]
 
 def statements(gathered: Gathered) -> list[Statement]:
     """Return the statements that write what was gathered, with their parameters."""
-    answered = sorted(key for key, pending in gathered.questions.items() if pending is None)
-    asked = sorted(
-        ((*key, each.subject, each.due_at, each.state) for key, each in gathered.questions.items() if each),
+    dropped = sorted(key for key, deferred in gathered.deferred.items() if deferred is None)
+    deferred = sorted(
+        ((*key, each.subject, each.due_at, each.state) for key, each in gathered.deferred.items() if each),
         key=lambda row: row[:3],
     )
     marks = sorted(
@@ -75,8 +75,8 @@ def statements(gathered: Gathered) -> list[Statement]:
         (_EVENTS, "itt", sorted(gathered.events)),
         (_STATES, "tttbi", states),
         (_MARKS, "tiiti", marks),
-        (_ANSWERED, "ttt", answered),
-        (_ASKED, "ttttib", asked),
+        (_DROPPED, "ttt", dropped),
+        (_DEFERRED, "ttttib", deferred),
         (_FINDINGS, "ittb", findings),
         (_SERIES, "ititi", [(*line, value) for line, value in sorted(gathered.added.items())]),
         (_RAISED, "ititi", [(*line, value) for line, value in sorted(gathered.raised.items())]),
@@ -87,14 +87,14 @@ def statements(gathered: Gathered) -> list[Statement]:
 def write(connection: Connection, gathered: Gathered) -> None:
     """Write what was gathered, inside the transaction.
 
-    Not in one journey: after the driver's pipeline the server would not end a transaction in which nothing happens.
+    Not in one round trip: after the driver's pipeline the server would not end a transaction in which nothing happens.
     """
     for query, parameters in statements(gathered):
         connection.execute(query, parameters)
 
 
 def write_and_commit(connection: Connection, gathered: Gathered) -> None:
-    """Write what was gathered and commit, in one journey. Raises psycopg.Error.
+    """Write what was gathered and commit, in one round trip. Raises psycopg.Error.
 
     The time limit of statements is lifted for the commit: one that waits for a standby would be ended by it with
     a warning alone, as if the standby had it. So it is where somebody cancels it, and that is an error here.

@@ -46,10 +46,11 @@ def connect(path: str, *, wait: bool = True) -> sqlite3.Connection:
     return connection
 
 
-def when_free(action: Callable[[], T], *, wait: bool) -> T:
-    """Do something once no stranger locks the database; raises what it raises, at once or after 5 s of `wait`.
+def retry_busy(action: Callable[[], T], *, wait: bool) -> T:
+    """Run `action`, again while another program locks the database: for 5 s where `wait`, else not again.
 
-    Strangers are a backup or somebody's shell: our own processes wait for the lock beside the file.
+    Returns what `action` returns and raises what it raises. Another program is a backup or somebody's shell: our own
+    processes wait for the lock beside the file.
     """
     until = time.monotonic() + (_BUSY_SECONDS if wait else 0.0)
     while True:

@@ -18,7 +18,7 @@ from bw_exporter.metrics.series import Change
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import (
-    PATIENCE_SECONDS,
+    COMMIT_TIMEOUT_SECONDS,
     REGISTERED_AT_ONCE,
     Finding,
     Outcome,
@@ -65,10 +65,10 @@ class SqliteStore:
             ) from error
         self._writer = Writer(self._file, payer_key)
         self._walked: tuple[Any, ...] = BEFORE_ALL
-        self._group = GroupCommit(self._writer.commit, PATIENCE_SECONDS, self._lock)
+        self._group = GroupCommit(self._writer.commit, COMMIT_TIMEOUT_SECONDS, self._lock)
 
-    def write(self, work: Callable[[Transaction], T], *, patient: bool = False) -> T:
-        result: T = self._group.run(work, patient=patient)
+    def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
+        result: T = self._group.run(work, no_timeout=no_timeout)
         return result
 
     def try_write(self, works: Sequence[Callable[[Transaction], Any]]) -> list[Outcome] | None:

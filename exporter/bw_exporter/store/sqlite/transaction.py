@@ -11,10 +11,10 @@ import orjson
 from bw_exporter.metrics.catalog import STORE_COMMITS, Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.store.marks import nearest, secret_topic
-from bw_exporter.store.protocol import Finding, Mark, Pending
+from bw_exporter.store.protocol import DeferredCheck, Finding, Mark
 from bw_exporter.store.retention import to_the_full_hour
 
-_PENDING = 'SELECT tenant, "check", key, subject, due_at, state FROM pending'
+_DEFERRED = 'SELECT tenant, "check", key, subject, due_at, state FROM pending'
 
 _OBSERVE = (
     "UPDATE series SET value = value + CASE rank WHEN ? THEN ? ELSE ? END"
@@ -25,7 +25,7 @@ ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
 
 _WITHIN = "SELECT at, key FROM marks WHERE tenant = ? AND topic = ? AND at BETWEEN ? AND ?"
 
-_NEAR = 64
+_MARKS_PER_READ = 64
 """Marks of one topic read at once; only a burst of equal charges has more inside a window."""
 
 
@@ -81,30 +81,37 @@ class SqliteTransaction:
     ) -> tuple[list[Mark], list[Mark]]:
         at, _ = mark
         bounds = (tenant, topic, at - within_seconds, at + within_seconds)
-        found = self._execute(f"{_WITHIN} ORDER BY at, key LIMIT ?", (*bounds, _NEAR)).fetchall()
-        if len(found) == _NEAR:
+        found = self._execute(f"{_WITHIN} ORDER BY at, key LIMIT ?", (*bounds, _MARKS_PER_READ)).fetchall()
+        if len(found) == _MARKS_PER_READ:
             found = self._nearest(bounds, mark, limit)
         gathered = self._marked.get((tenant, topic), {})
         found += [other for other in gathered if abs(other[0] - at) <= within_seconds]
         return nearest(set(found), mark, limit)
 
-    def wait(self, pending: Pending) -> None:
+    def defer(self, deferred: DeferredCheck) -> None:
         self._execute(
             "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET subject = excluded.subject, due_at = excluded.due_at, state = excluded.state",
-            (pending.tenant, pending.check, pending.key, pending.subject, pending.due_at, pending.state),
+            (
+                deferred.tenant,
+                deferred.check,
+                deferred.key,
+                deferred.subject,
+                deferred.due_at,
+                deferred.state,
+            ),
         )
 
-    def waiting(self, tenant: str, check: str, subject: str) -> list[Pending]:
-        query = f'{_PENDING} WHERE tenant = ? AND "check" = ? AND subject = ? ORDER BY key'
-        return [Pending(*row) for row in self._execute(query, (tenant, check, subject))]
+    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
+        query = f'{_DEFERRED} WHERE tenant = ? AND "check" = ? AND subject = ? ORDER BY key'
+        return [DeferredCheck(*row) for row in self._execute(query, (tenant, check, subject))]
 
-    def due(self, now: int, limit: int) -> list[Pending]:
-        query = f"{_PENDING} WHERE due_at <= ? ORDER BY due_at LIMIT ?"
-        return [Pending(*row) for row in self._execute(query, (now, limit))]
+    def due(self, now: int, limit: int) -> list[DeferredCheck]:
+        query = f"{_DEFERRED} WHERE due_at <= ? ORDER BY due_at LIMIT ?"
+        return [DeferredCheck(*row) for row in self._execute(query, (now, limit))]
 
-    def drop(self, pending: Pending) -> bool:
-        key = (pending.tenant, pending.check, pending.key, pending.due_at)
+    def drop(self, deferred: DeferredCheck) -> bool:
+        key = (deferred.tenant, deferred.check, deferred.key, deferred.due_at)
         query = 'DELETE FROM pending WHERE tenant = ? AND "check" = ? AND key = ? AND due_at = ?'
         return self._execute(query, key).rowcount == 1
 

@@ -11,7 +11,7 @@ from typing import Any
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.group_commit import each_alone
 from bw_exporter.store.protocol import Outcome
-from bw_exporter.store.sqlite.connection import connect, is_busy, when_free
+from bw_exporter.store.sqlite.connection import connect, is_busy, retry_busy
 from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
 
@@ -100,7 +100,7 @@ class Writer:
             return connection
 
         try:
-            return when_free(begin, wait=wait)
+            return retry_busy(begin, wait=wait)
         except sqlite3.Error as error:
             text = f"the store {self._file.path} cannot commit: {error}"
             if is_busy(error):

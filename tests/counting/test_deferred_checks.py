@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter import housekeeping
-from bw_exporter.store import Pending
+from bw_exporter.store import DeferredCheck
 from bw_simulator.shop.objects import payments
 from support.books import NOW
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from support.books import Books
 
 
-def test_a_question_that_cannot_be_answered_holds_up_no_other(
+def test_a_deferred_check_that_raises_an_error_holds_up_no_other(
     books: Books, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = Pending("prod", "invoice_mismatch", "in_broken", "sub_1", NOW, b"no json")
-    books.store.write(lambda tx: tx.wait(broken))
+    broken = DeferredCheck("prod", "invoice_mismatch", "in_broken", "sub_1", NOW, b"no json")
+    books.store.write(lambda tx: tx.defer(broken))
     for _ in range(2):
         books.send("charge.succeeded", payments.charge(books.ids, created_at=NOW, customer="cus_1"))
     books.pass_time(121)
@@ -30,7 +30,7 @@ def test_a_question_that_cannot_be_answered_holds_up_no_other(
     assert caplog.records
 
 
-def test_more_questions_than_fit_one_commit_are_all_answered_in_one_turn(books: Books) -> None:
+def test_more_deferred_checks_than_fit_one_commit_are_all_resolved_in_one_turn(books: Books) -> None:
     for number in range(100):
         for after in (0, 1):
             sold = payments.charge(books.ids, created_at=NOW + after, customer=f"cus_{number}")
@@ -39,8 +39,8 @@ def test_more_questions_than_fit_one_commit_are_all_answered_in_one_turn(books: 
     assert books.value("billing_duplicate_charges_total") == 100
 
 
-def test_a_question_of_a_check_that_is_gone_is_dropped(books: Books) -> None:
-    books.store.write(lambda tx: tx.wait(Pending("prod", "removed_check", "x", "x", NOW, b"{}")))
+def test_a_deferred_check_whose_check_is_gone_is_dropped(books: Books) -> None:
+    books.store.write(lambda tx: tx.defer(DeferredCheck("prod", "removed_check", "x", "x", NOW, b"{}")))
     books.pass_time(1)
     assert books.store.write(lambda tx: tx.due(NOW + 10**6, 10)) == []
 
