@@ -23,7 +23,7 @@ from boards.queries import (
 )
 from boards.tables import Column, Table
 from bw_exporter.metrics import catalog
-from bw_rules.groups.watchdog import ACCEPTED, REFUSED
+from bw_rules.groups.exporter_alerts import ACCEPTED, REFUSED
 
 _REFUSALS = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
 _UP = f"up{{{JOB},{INSTANCE}}}"

@@ -7,7 +7,7 @@ from boards.panels import Lines
 from boards.parts import Query
 from boards.queries import INSTANCE, JOB, SOME, rate, raw, recorded
 from bw_exporter.metrics import catalog
-from bw_rules.groups.watchdog import STORE_ERRORS
+from bw_rules.groups.exporter_alerts import STORE_ERRORS
 
 GROUPS = 'rule_group=~".*billingwatch.*"'
 

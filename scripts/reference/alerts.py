@@ -29,13 +29,13 @@ Inhibition = dict[str, Any]
 
 
 def sections(tenants: Tenants, inhibitions: Sequence[Inhibition]) -> dict[str, str]:
-    """Return the sections of the detectors' alerts and of those about the watchdog, by `detectors` and `watchdog`.
+    """Return the sections of the detectors' alerts and of the exporter alerts, by `detectors` and `exporter`.
 
     `tenants` override nothing, so that the rules are those of the default thresholds.
     """
-    found: dict[str, list[str]] = {"detectors": [], "watchdog": []}
+    found: dict[str, list[str]] = {"detectors": [], "exporter": []}
     for group in build.groups(tenants, build.Settings()):
-        part = "detectors" if build.detector_of(group.name) in DETECTORS else "watchdog"
+        part = "detectors" if build.detector_of(group.name) in DETECTORS else "exporter"
         found[part] += [_section(rule, group, inhibitions) for rule in group.rules if isinstance(rule, Alert)]
     return {part: "\n".join(texts) for part, texts in found.items()}
 

@@ -1,4 +1,4 @@
-"""From tenants to rule groups: one group for each detector, one for the watchdog itself."""
+"""From tenants to rule groups: one group for each detector, one for the exporter alerts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter import DOCS_URL
 from bw_rules.detectors import DETECTORS
-from bw_rules.groups import history, watchdog
+from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.profiles import Profile, profiles
 from bw_rules.groups.rule import Alert, Group
 from bw_rules.toolkit.promql import Recording, Scope, tenants_matcher
@@ -34,7 +34,7 @@ class Settings:
 
 
 def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> tuple[Group, ...]:
-    """Return every group, detectors by name and the watchdog last; the same input gives the same output.
+    """Return every group, detectors by name and the exporter alerts last; the same input gives the same output.
 
     `at_most` is how many rules a group may hold, where there is such a limit; what does not fit is split. Only the
     rulers of Mimir and Cortex have one, and those do not tell their tenants of failed evaluations.
@@ -45,22 +45,24 @@ def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> 
         for group in _groups(name, detector, tenants, settings, at_most)
         if group.rules  # a detector that is off for all has none, and Mimir refuses a group without
     ]
-    about_itself = watchdog_group(settings, tenants)
+    about_itself = exporter_group(settings, tenants)
     if at_most is not None:
-        told = [rule for rule in about_itself.rules if rule.name != watchdog.EVALUATION_FAILURES]
+        told = [rule for rule in about_itself.rules if rule.name != exporter_alerts.EVALUATION_FAILURES]
         about_itself = Group(about_itself.name, tuple(told))
     return (*found, *_split(about_itself, at_most))
 
 
-def watchdog_group(settings: Settings, tenants: Tenants) -> Group:
-    """Return the watchdog's own group."""
-    of_tenants = [history.missing(settings.job, reach) for reach in history.reaches(tenants)]
+def exporter_group(settings: Settings, tenants: Tenants) -> Group:
+    """Return the group of the exporter alerts."""
+    of_tenants = [missing_history.missing(settings.job, reach) for reach in missing_history.reaches(tenants)]
     labels = sorted(tenants.default_labels.items())
-    return watchdog.group(settings.job, settings.runbook_base, settings.dashboard_base, of_tenants, labels)
+    return exporter_alerts.group(
+        settings.job, settings.runbook_base, settings.dashboard_base, of_tenants, labels
+    )
 
 
 def detector_of(group: str) -> str:
-    """Return the detector (or `watchdog`) that a group belongs to."""
+    """Return the detector that a group belongs to; for the exporter alerts, `watchdog`."""
     return group.split(".")[1]
 
 
@@ -113,7 +115,7 @@ def _recordings(detector: Detector, part: Iterable[Profile], scope: Scope) -> li
 
 
 def _split(group: Group, at_most: int | None) -> Iterator[Group]:
-    """Split the watchdog's group: each alert in it reads one recording or none, so that a minute's lag is all."""
+    """Split the group of the exporter alerts: each reads at most one recording, so it is a minute late at most."""
     size = at_most or len(group.rules)
     for number, start in enumerate(range(0, len(group.rules), size)):
         yield Group(group.name + (f".{number + 1}" if number else ""), group.rules[start : start + size])

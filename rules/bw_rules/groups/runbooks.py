@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_rules.detectors import DETECTORS
-from bw_rules.groups import history, watchdog
+from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.build import JOB
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def pages() -> dict[str, str]:
     """Return every runbook by its file's name."""
     found = {one.alert: (one.summary, one.runbook) for one in DETECTORS.values()}
-    about_itself = (*watchdog.alerts(JOB), history.missing(JOB, history.USUAL))
+    about_itself = (*exporter_alerts.alerts(JOB), missing_history.missing(JOB, missing_history.USUAL))
     found |= {one.name: (one.summary, one.runbook) for one in about_itself}
     return {f"{alert}.md": runbook(alert, *parts) for alert, parts in found.items()}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config.receivers import NOBODY, SEVERITIES
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import DETECTORS
-from bw_rules.groups import history, watchdog
+from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.build import JOB
 from bw_rules.render import inhibition, messages, receiver_fields
 from bw_rules.render.yaml_text import dump
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
     from bw_rules.render.receiver_fields import Version
 
-_WATCHDOG = (one.name for one in watchdog.alerts(JOB))
-_ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_WATCHDOG, history.NAME])
+_ABOUT_EXPORTER = (one.name for one in exporter_alerts.alerts(JOB))
+_ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_ABOUT_EXPORTER, missing_history.NAME])
 OURS = (f'alertname=~"{"|".join(_ALERTS)}"', 'detector=~".+"')
 """What tells our alerts from others' in a shared Alertmanager, where others may have a label detector too."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bw_rules.groups import build, history
+from bw_rules.groups import build, missing_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ OFF = ", ".join(
 def test_history_is_asked_for_as_far_back_as_each_tenants_own_thresholds_look(
     config: Callable[[str], Tenants],
 ):
-    found = {reach.profile: reach for reach in history.reaches(config(TENANTS % OFF))}
+    found = {reach.profile: reach for reach in missing_history.reaches(config(TENANTS % OFF))}
     assert {name: reach.seconds for name, reach in found.items()} == {
         "default": 8 * DAY,
         "reach-2d": 2 * DAY,
@@ -45,7 +45,7 @@ def test_history_is_asked_for_as_far_back_as_each_tenants_own_thresholds_look(
 
 def test_each_missing_history_is_an_alert_that_says_how_far_back(config: Callable[[str], Tenants]):
     group = build.groups(config(TENANTS % OFF), build.Settings())[-1]
-    rules = [rule for rule in group.rules if rule.name == history.NAME]
+    rules = [rule for rule in group.rules if rule.name == missing_history.NAME]
     said = [re.search(r"from (\w+) ago", dict(rule.annotations)["description"])[1] for rule in rules]
     assert said == ["8d", "2d", "29d"]
     assert all(f"offset {reach}" in rule.expr for rule, reach in zip(rules, said, strict=True))
@@ -53,4 +53,4 @@ def test_each_missing_history_is_an_alert_that_says_how_far_back(config: Callabl
 
 def test_where_nothing_is_compared_no_history_is_asked_for(config: Callable[[str], Tenants]):
     text = f"defaults: {{detectors: {{{OFF}}}}}\ntenants: {{a: {{webhook_secret: whsec_a}}}}"
-    assert history.reaches(config(text)) == ()
+    assert missing_history.reaches(config(text)) == ()

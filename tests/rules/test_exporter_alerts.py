@@ -85,7 +85,7 @@ def steady(value: int, since: int, then: int) -> str:
         ),
     ],
 )
-def test_the_watchdog_tells_of_its_own_faults_and_of_nothing_else(
+def test_an_exporter_alert_fires_for_its_own_fault_and_for_nothing_else(
     config: Callable[[str], Tenants],
     promtool: str,
     tmp_path: Path,

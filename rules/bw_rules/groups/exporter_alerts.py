@@ -1,4 +1,4 @@
-"""Alerts about the watchdog itself: whoever watches must be known to be watching."""
+"""Exporter alerts: that the exporter, its store or the rules do not work, and the heartbeat that always fires."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NAME = "watchdog"
+"""Value of the label `detector` on these alerts, and name of their group, which configurations of users match."""
 EVALUATION_FAILURES = "BillingRuleEvaluationFailures"
 _MINUTE = 60
 _REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
@@ -37,8 +38,8 @@ _WINDOW = 15 * _MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class WatchdogAlert:
-    """One alert about the watchdog; `labels` survive its expression."""
+class ExporterAlert:
+    """One exporter alert; `labels` survive its expression, `for_` and `keep_firing_for` are seconds."""
 
     name: str
     severity: str
@@ -56,13 +57,13 @@ def group(
     job: str,
     runbook_base: str,
     dashboard_base: str,
-    of_tenants: Iterable[WatchdogAlert],
+    of_tenants: Iterable[ExporterAlert],
     labels: Iterable[tuple[str, str]] = (),
 ) -> Group:
-    """Return the watchdog's group; `of_tenants` are alerts that depend on what tenants have chosen.
+    """Return the group of the exporter alerts; `of_tenants` are those that depend on what tenants have chosen.
 
     `labels` are those of `defaults`, for alerts that name a tenant. A tenant's own would cost a rule of each such
-    alert for every distinct set of labels, which alerts about the watchdog are not worth.
+    alert for every distinct set of labels, which exporter alerts are not worth.
     """
     scope = Scope(job)
     recordings = (
@@ -74,7 +75,7 @@ def group(
 
 
 def _rule(
-    one: WatchdogAlert, runbook_base: str, dashboard_base: str, labels: Iterable[tuple[str, str]]
+    one: ExporterAlert, runbook_base: str, dashboard_base: str, labels: Iterable[tuple[str, str]]
 ) -> Alert:
     of_tenant = labels if "tenant" in one.labels else ()
     tenant = "?var-tenant={{ $labels.tenant }}" if "tenant" in one.labels else ""
@@ -93,14 +94,14 @@ def _rule(
     )
 
 
-def alerts(job: str) -> tuple[WatchdogAlert, ...]:
-    """Return the watchdog's alerts in the order of their rules."""
+def alerts(job: str) -> tuple[ExporterAlert, ...]:
+    """Return the exporter alerts in the order of their rules; `job` is the exporter's scrape job."""
     scope = Scope(job)
     up = f"up{{job={quoted(job)}}}"
     refused, accepted = REFUSED.delta_name(_WINDOW), ACCEPTED.delta_name(_WINDOW)
     errors, events = STORE_ERRORS.delta_name(_WINDOW), EVENTS.max_name
     return (
-        WatchdogAlert(
+        ExporterAlert(
             "BillingExporterDown",
             "critical",
             "No replica of the exporter can be scraped.",
@@ -116,7 +117,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             ),
             for_=2 * _MINUTE,
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingExporterReplicaDown",
             "warning",
             "One replica of the exporter cannot be scraped.",
@@ -131,7 +132,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             labels=("instance",),
             for_=5 * _MINUTE,
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingWebhookRefused",
             "warning",
             "More webhook requests are refused than accepted.",
@@ -151,7 +152,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             for_=5 * _MINUTE,
             keep_firing_for=_WINDOW,
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingStoreErrors",
             "critical",
             "The exporter cannot write to its store.",
@@ -166,7 +167,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
                 "Nothing to tune.",
             ),
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingConfigReloadFailed",
             "warning",
             "The exporter could not load its tenants.yaml.",
@@ -182,7 +183,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             labels=("instance",),
             for_=2 * _MINUTE,
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingCounterReset",
             "warning",
             "The counters went back: an older store is in use.",
@@ -204,7 +205,7 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             labels=("tenant",),
             keep_firing_for=DAY,
         ),
-        WatchdogAlert(
+        ExporterAlert(
             EVALUATION_FAILURES,
             "critical",
             "Prometheus fails to evaluate the billing rules.",
@@ -222,16 +223,16 @@ def alerts(job: str) -> tuple[WatchdogAlert, ...]:
             ),
             labels=("rule_group",),
         ),
-        WatchdogAlert(
+        ExporterAlert(
             "BillingWatchdog",
             "info",
             "The alerting pipeline works.",
-            "This alert always fires. Send it to a dead man's switch that calls when it stops.",
+            "This alert always fires. Send it to a service that tells you when it no longer arrives.",
             "vector(1) == 1",
             Runbook(
-                "It always fires, so that its absence can be noticed elsewhere.",
+                "It is the heartbeat: it always fires, so that another service notices when it does not arrive.",
                 "None while it fires. When it stops arriving, Prometheus or Alertmanager is down.",
-                "1. Name the receiver of a dead man's switch under `watchdog.heartbeat` in tenants.yaml.",
+                "1. Name the receiver that waits for it under `watchdog.heartbeat` in tenants.yaml.",
                 "Nothing to tune.",
             ),
         ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config.durations import render as duration
 from bw_rules.detectors import DETECTORS
-from bw_rules.groups.watchdog import EVENTS, WatchdogAlert
+from bw_rules.groups.exporter_alerts import EVENTS, ExporterAlert
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import DAY, HOUR, Scope, created, tenants_matcher
 
@@ -52,11 +52,11 @@ def _reach(detectors: Mapping[str, Any]) -> int:
     return max((DETECTORS[name].reach(detectors[name]) for name in enabled), default=0)
 
 
-def missing(job: str, reach: Reach) -> WatchdogAlert:
+def missing(job: str, reach: Reach) -> ExporterAlert:
     """Return the alert about tenants older than what Prometheus knows of them."""
     scope = Scope(job, reach.matcher)
     ago = reach.seconds
-    return WatchdogAlert(
+    return ExporterAlert(
         NAME,
         "info",
         "Prometheus does not know the past that detectors compare with.",
