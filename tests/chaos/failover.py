@@ -19,13 +19,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support.patience import limit
 from support.postgres import QUICK, PostgresServer
 from support.processes import free_ports
 
 from . import kill9
 from .kill9 import Exporter, Told
 
-SOON = 60.0
+SOON = limit(60)
 
 
 @dataclass

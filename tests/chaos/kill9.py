@@ -35,14 +35,15 @@ from bw_simulator.sender import Connection, UndeliverableError, sign
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
+from support.patience import limit
 from support.postgres import running
 from support.processes import free_ports
 
 SECRET = "whsec_chaos"
 TENANTS = ("north", "south")
 SENDERS = 12
-START_SECONDS = 30.0
-PATIENCE_SECONDS = 120.0
+START_SECONDS = limit(30)
+PATIENCE_SECONDS = limit(120)
 
 
 @dataclass

@@ -31,6 +31,7 @@ from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
 from bw_rules.groups.rule import Alert, as_mapping
 from bw_rules.verify import tools
+from support.patience import limit
 
 from .board_files import selectors
 
@@ -216,7 +217,7 @@ def _running(prometheus: str, folder: Path, data: Path, rules: str) -> Iterator[
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=limit(60))
 
 
 def _ready(url: str) -> bool:
@@ -228,7 +229,7 @@ def _ready(url: str) -> bool:
 
 
 def _await(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + limit(120)
     while not happened():
-        assert time.monotonic() < deadline, "waited for two minutes"
+        assert time.monotonic() < deadline, "it never came"
         time.sleep(0.1)

@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.patience import limit
+
 from .compose_file import Container
 from .manifests import Manifests, only_container
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = limit(30)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from socket import socket
 from typing import Self
 
 from support.pages import ROOT, Block
+from support.patience import limit
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = limit(60)
 
 _PORTS = count(18_000 + os.getpid() % 12_000)
 """Below those that systems hand out by themselves, so that nobody takes one before its program does."""

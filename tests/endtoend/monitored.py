@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from bw_rules.verify import tools
-from support.processes import free_ports
+from support.patience import limit
+from support.processes import free_ports, started
 
 BIN = Path(sys.executable).parent
 BACKFILL = Path(__file__).parents[2] / "scripts/demo/backfill.py"
@@ -84,7 +85,7 @@ class Monitored:
 
     def _api(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.prometheus}/api/v1/{path}", timeout=60
+            f"http://127.0.0.1:{self.prometheus}/api/v1/{path}", timeout=limit(60)
         ) as answer:
             return dict(json.load(answer)["data"])
 
@@ -124,8 +125,7 @@ def monitored(folder: Path) -> Iterator[Monitored]:
             ]),
         ):  # fmt: skip
             log = running.enter_context((folder / f"{port}.log").open("wb"))
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-            running.callback(end, process)
+            running.enter_context(started(command, stdout=log, stderr=log))
             wait_for(lambda port=port: ready(port), 60)  # type: ignore[misc]
         yield Monitored(folder, webhooks, metrics, prometheus, end_at)
 
@@ -133,15 +133,6 @@ def monitored(folder: Path) -> Iterator[Monitored]:
 def run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def ready(port: int) -> bool:
@@ -153,7 +144,7 @@ def ready(port: int) -> bool:
 
 
 def wait_for(holds: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
+    until = time.monotonic() + limit(seconds)
     while not holds():
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.2)

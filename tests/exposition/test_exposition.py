@@ -25,6 +25,7 @@ from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Observe, RaiseTo
 from bw_exporter.monitoring.exposition import compressed, render
 from bw_exporter.store import Store, open_store
+from support.patience import limit
 
 from .oracle import Oracle
 from .states import HEALTH, NOW, STORED, State, configured, states, tenant
@@ -231,5 +232,5 @@ def test_promtool_finds_nothing_to_say(store: Store) -> None:
     store.register(["one"], NOW)
     text = scrape(store, State((tenant("one", 'a "name" \\'),), (), (), 0))
     command = [_promtool() or "", "check", "metrics"]
-    said = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=limit(60))
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")

@@ -18,11 +18,12 @@ from typing import Self
 
 from bw_simulator.sender import sign
 from support.exporter import SECRET, RunningExporter, event, eventually
+from support.patience import limit
 
 LONG = bool(os.environ.get("FIRE_LONG"))
 """Whether each fire burns in its long form: `make chaos` sets FIRE_LONG=1."""
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = limit(60)
 
 
 def changeless(name: str) -> Iterator[bytes]:
@@ -133,13 +134,15 @@ class Senders:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._tls:
-            return http.client.HTTPSConnection("localhost", self._port(), timeout=30, context=self._tls)
-        return http.client.HTTPConnection("127.0.0.1", self._port(), timeout=30)
+            return http.client.HTTPSConnection(
+                "localhost", self._port(), timeout=limit(30), context=self._tls
+            )
+        return http.client.HTTPConnection("127.0.0.1", self._port(), timeout=limit(30))
 
 
 def store_bytes(exporter: RunningExporter) -> int:
     """Return the size of the database itself, its log of writes folded in."""
-    with contextlib.closing(sqlite3.connect(exporter.store, timeout=30)) as store:
+    with contextlib.closing(sqlite3.connect(exporter.store, timeout=limit(30))) as store:
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return exporter.store.stat().st_size
 
@@ -160,7 +163,7 @@ def slow_clients(
     """Open connections that send a beginning each and then nothing, or a byte now and then."""
     opened = []
     for each in range(number):
-        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=limit(30)))
         client.sendall(beginning(each))
         opened.append(client)
     return opened

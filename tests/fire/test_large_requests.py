@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from support.exporter import RunningExporter, Start
+from support.patience import limit
 
 from .crowd import LONG, Senders, resident_kib
 
@@ -22,7 +23,7 @@ MOST_GROWTH_MIB = 192
 def poured(port: int, head: bytes, piece: bytes, most: int) -> tuple[int, bytes]:
     """Send until the server has had enough; return how much it took and what it said."""
     sent, said = 0, b""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=limit(60)) as connection:
         with contextlib.suppress(OSError):
             connection.sendall(head)
             while sent < most:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.exporter import ONE_TENANT, RunningExporter, Start, eventually
+from support.patience import limit
 
 from .crowd import LONG, Senders
 
@@ -34,7 +35,7 @@ def refused_start(folder: Path, within: tuple[str, ...] = ()) -> str:
     """Start in vain; return what was said."""
     exporter = RunningExporter(folder, within=within)
     try:
-        assert exporter.process.wait(timeout=30) == 1
+        assert exporter.process.wait(timeout=limit(30)) == 1
     finally:
         exporter.process.kill()
     return exporter.log_file.read_text()
@@ -70,7 +71,9 @@ def test_a_file_that_another_program_locks(start: Start, figure: Figure):
     with Senders(exporter.public, pause=0.005) as senders:
         for _ in range(ROUNDS):
             senders.wait_for(50)
-            with closing(sqlite3.connect(exporter.store, isolation_level=None, timeout=30)) as stranger:
+            with closing(
+                sqlite3.connect(exporter.store, isolation_level=None, timeout=limit(30))
+            ) as stranger:
                 stranger.execute("BEGIN EXCLUSIVE")
                 senders.wait_for_answer(503)
                 assert exporter.get("/metrics").status == 200

@@ -13,6 +13,7 @@ from bw_exporter.store import open_store
 from bw_exporter.store.sqlite.schema import LATEST
 from support.exporter import RunningExporter
 from support.listener import Listener
+from support.patience import limit
 
 from .keep_schema import STORES, shown
 
@@ -91,7 +92,7 @@ def test_a_newer_schema_ends_the_start_with_the_way_out(tmp_path: Path):
         store.execute(f"PRAGMA user_version = {LATEST + 1}")
     before = path.read_bytes()
     exporter = RunningExporter(tmp_path)
-    assert exporter.process.wait(timeout=30) == 1
+    assert exporter.process.wait(timeout=limit(30)) == 1
     said = exporter.log_file.read_text()
     assert f"has schema {LATEST + 1}, this version knows {LATEST}: upgrade billingwatch-exporter" in said
     assert path.read_bytes() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from bw_rules.verify import tools
+from support.patience import limit
+from support.processes import started
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,8 +50,10 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-def demo(*words: str, script: Path = ROOT / "scripts/demo") -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def demo(
+    *words: str, script: Path = ROOT / "scripts/demo"
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [sys.executable, script, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -71,8 +76,8 @@ def nothing_is_left_of_it(temporary: Path) -> bool:
 
 
 def test_the_demo_shows_where_to_look_plays_everything_and_leaves_nothing_behind(temporary: Path) -> None:
-    process = demo("--alone", "--duration", "4s", "--rate", "20")
-    out, err = process.communicate(timeout=120)
+    with demo("--alone", "--duration", "4s", "--rate", "20") as process:
+        out, err = process.communicate(timeout=limit(120))
     assert process.returncode == 0, err
     assert "a page for people" in out
     assert "acknowledged in" in out
@@ -83,8 +88,8 @@ def test_the_demo_shows_where_to_look_plays_everything_and_leaves_nothing_behind
 
 @needs_prometheus
 def test_the_demo_tells_which_alert_came_of_what_and_after_how_long(temporary: Path) -> None:
-    process = demo("--duration", "30s")
-    out, err = process.communicate(timeout=240)
+    with demo("--duration", "30s") as process:
+        out, err = process.communicate(timeout=limit(240))
     assert process.returncode == 0, err
     assert "Alerts arrive at" in out
     assert "webhook_lag strikes trouble: the events of 3 sales arrive 240 seconds late" in out
@@ -99,10 +104,10 @@ def test_the_demo_tells_which_alert_came_of_what_and_after_how_long(temporary: P
 @needs_prometheus
 @pytest.mark.parametrize("moment", ["three shops live", "Prometheus reads their past", "strikes trouble"])
 def test_ctrl_c_ends_the_demo_and_everything_it_started_at_any_moment(temporary: Path, moment: str) -> None:
-    process = demo()
-    wait_for(process, moment)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    with demo() as process:
+        wait_for(process, moment)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=limit(60))
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert nothing_is_left_of_it(temporary)
@@ -114,8 +119,8 @@ def test_without_prometheus_the_demo_says_so_and_shows_the_exporter(
     elsewhere = tmp_path_factory.mktemp("checkout") / "scripts" / "demo"
     shutil.copytree(ROOT / "scripts/demo", elsewhere)
     monkeypatch.setenv("PATH", str(elsewhere))
-    process = demo("--duration", "2s", script=elsewhere)
-    out, err = process.communicate(timeout=120)
+    with demo("--duration", "2s", script=elsewhere) as process:
+        out, err = process.communicate(timeout=limit(120))
     assert process.returncode == 0, err
     assert "Only the exporter is shown, without alerts: there is no prometheus on PATH" in out
     assert "a page for people" in out
@@ -127,8 +132,8 @@ def test_an_exporter_that_does_not_start_is_shown_with_what_it_says(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BW_WEB_CONFIG_FILE", str(temporary / "nowhere.yml"))
-    process = demo("--alone", "--duration", "4s")
-    _, err = process.communicate(timeout=60)
+    with demo("--alone", "--duration", "4s") as process:
+        _, err = process.communicate(timeout=limit(60))
     assert process.returncode == 1
     assert "The exporter did not start. It says:" in err
     assert "nowhere.yml" in err

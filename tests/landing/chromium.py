@@ -19,7 +19,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE_SECONDS = 60.0
+from support.patience import limit
+
+PATIENCE_SECONDS = limit(60)
 MISSING = (
     "there is no chromium on PATH; `apt-get install --no-install-recommends chromium` as root provides it"
 )

@@ -14,6 +14,7 @@ import pytest
 from bw_exporter import DOCS_URL
 from bw_simulator.sender import sign
 from support.exporter import RunningExporter, ask, event, eventually
+from support.patience import limit
 
 from .chromium import Chromium, Page
 
@@ -72,7 +73,7 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExport
             "--url", f"http://127.0.0.1:{one.public}", "--tenant", "shop", "--rate", "60", "--duration", "2s",
             "--anomaly", "duplicate_charge", "--quiet",
         ]  # fmt: skip
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, timeout=limit(60), stdout=subprocess.DEVNULL)
         for number in range(3):
             assert one.send(number, tenant="6f1c0a9b8d7e6f5a4b3c2d1e", secret="whsec_wrong").status == 400
         assert one.send(9, tenant="sandbox", secret="whsec_sandbox").status == 200

@@ -15,6 +15,7 @@ import pytest
 
 from bw_rules.detectors import DETECTORS
 from bw_rules.verify import tools
+from support.patience import limit
 from support.processes import end, free_ports
 
 from .sink import Sink
@@ -181,7 +182,7 @@ def ready(url: str) -> None:
 
 
 def wait_for(holds: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
+    until = time.monotonic() + limit(seconds)
     while time.monotonic() < until:
         if holds():
             return True

@@ -24,11 +24,12 @@ from bw_simulator.sender import Connection, UndeliverableError, sign
 from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
+from support.patience import limit
 from support.processes import end, free_ports
 
 SECRET = "whsec_replicas_replicas_replicas"
 TENANTS = ("north", "south")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = limit(30)
 
 
 @dataclass

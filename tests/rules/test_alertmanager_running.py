@@ -20,6 +20,7 @@ from bw_exporter.config import tenants
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.render import alertmanager
 from bw_rules.verify import tools
+from support.patience import limit
 
 CONFIG = """
 tenants:
@@ -36,7 +37,7 @@ receivers:
   pager: {{pagerduty: {{routing_key: k, url: "{url}/pagerduty"}}, min_severity: critical}}
 """
 LAPSE, DROP = "BillingSilentLapse", "BillingRevenueDrop"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = limit(30)
 
 
 @dataclass

@@ -15,6 +15,8 @@ from bw_exporter.command_line.parser import Parser
 from bw_exporter.config import tenants
 from bw_simulator import simulate
 from bw_simulator.shop import anomalies
+from support.patience import limit
+from support.processes import started
 
 from .webhook_sink import Sink
 
@@ -125,12 +127,12 @@ def test_ctrl_c_and_sigterm_end_with_a_summary_and_no_traceback(
     sink: Sink, config: str, how: signal.Signals
 ) -> None:
     words = [sys.executable, "-c", SCRIPT, config, "--url", sink.url, "--rate", "50"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while len(sink.received) < 10 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(how)
-    out, err = process.communicate(timeout=30)
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + limit(30)
+        while len(sink.received) < 10 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(how)
+        out, err = process.communicate(timeout=limit(30))
     assert process.returncode == 0
     assert "acknowledged in" in out
     assert "Traceback" not in err

@@ -14,16 +14,20 @@ from bw_exporter import __version__
 from bw_exporter.command_line import options
 from bw_exporter.store import Finding, open_store
 from support.exporter import ONE_TENANT, Start
+from support.patience import limit
+
+_ANY_PORT = {"BW_WEB_WEBHOOK_ADDRESS": "127.0.0.1:0", "BW_WEB_METRICS_ADDRESS": "127.0.0.1:0"}
+"""The usual ports may be taken on the machine of whoever runs the tests."""
 
 
 def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bw_exporter", *arguments],
         cwd=cwd,
-        env={**os.environ, **environ},
+        env={**os.environ, **_ANY_PORT, **environ},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=limit(30),
         check=False,
     )
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from support.exporter import RunningExporter, Start, ask, event, raw
+from support.patience import limit
 
 POST = b"POST /webhooks/prod HTTP/1.1\r\nHost: test\r\n"
 
@@ -44,7 +45,7 @@ def test_a_request_that_is_not_whole_in_time_is_given_up(
 
 
 def test_bytes_that_keep_coming_do_not_move_the_deadline(exporter: RunningExporter):
-    with socket.create_connection(("127.0.0.1", exporter.public), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", exporter.public), timeout=limit(10)) as connection:
         stop = threading.Event()
 
         def trickle() -> None:
@@ -118,7 +119,7 @@ def test_requests_sent_in_one_go_are_answered_in_order(exporter: RunningExporter
 def test_a_connection_serves_many_requests_and_an_event_may_come_in_pieces(exporter: RunningExporter):
     body = event("pieces")
     head = POST + b"Content-Length: %d\r\n\r\n" % len(body)
-    with socket.create_connection(("127.0.0.1", exporter.public), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", exporter.public), timeout=limit(10)) as connection:
         for _ in range(3):
             for piece in (head[:10], head[10:-2], head[-2:] + body[:5], body[5:]):
                 connection.sendall(piece)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.command_line import options
 from support.exporter import eventually
+from support.patience import limit
 
 if TYPE_CHECKING:
     from support.exporter import Start
@@ -90,7 +91,9 @@ def healthy(address: str) -> int:
     command = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
     assert command[0] == "python"
     environ = {**os.environ, "BW_WEB_METRICS_ADDRESS": address}
-    return subprocess.run([sys.executable, *command[1:]], env=environ, check=False, timeout=30).returncode
+    return subprocess.run(
+        [sys.executable, *command[1:]], env=environ, check=False, timeout=limit(30)
+    ).returncode
 
 
 def test_its_health_check_tells_an_exporter_that_serves_from_one_that_does_not(start: Start):

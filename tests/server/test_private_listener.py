@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bw_exporter.store import Finding, open_store
 from support.exporter import SECRET, RunningExporter, Start, ask, eventually
+from support.patience import limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,7 @@ def test_tls_and_basic_auth_hold_on_the_private_listener_and_not_on_the_public_o
         assert "right" not in exporter.log_file.read_text()
         environ = {**os.environ, "BW_WEB_METRICS_ADDRESS": f"127.0.0.1:{exporter.private}"}
         command = [sys.executable, "-m", "bw_exporter.healthcheck"]
-        assert subprocess.run(command, env=environ, check=False, timeout=30).returncode == 0
+        assert subprocess.run(command, env=environ, check=False, timeout=limit(30)).returncode == 0
 
 
 def test_a_client_without_the_certificate_that_web_yml_asks_for_is_turned_away(tmp_path: Path):

@@ -13,6 +13,7 @@ from bw_exporter.config.current import ConfigState
 from bw_exporter.monitoring.web_config import WebConfig
 from bw_exporter.serving.supervisor import ServeOptions, Supervisor
 from support.exporter import ONE_TENANT, SECRET, Start, ask, eventually
+from support.patience import limit
 
 FIVE_MISTAKES = f"""
 defaults: {{mode: production}}
@@ -84,7 +85,9 @@ def test_a_worker_that_dies_on_a_bad_file_comes_back_with_the_last_good_one(star
 def test_a_bad_file_at_the_start_prints_a_line_for_each_mistake_and_serves_nothing(tmp_path: Path):
     (tmp_path / "tenants.yaml").write_text(FIVE_MISTAKES)
     command = [sys.executable, "-m", "bw_exporter", "serve", "--config.file", "tenants.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=limit(30), check=False
+    )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 5
     assert SECRET not in done.stderr

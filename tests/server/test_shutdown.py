@@ -11,6 +11,7 @@ import pytest
 
 from bw_simulator.sender import sign
 from support.exporter import ONE_TENANT, PATIENCE_SECONDS, SECRET, Start, event, eventually
+from support.patience import limit
 
 
 def test_sigterm_under_load_loses_no_event_that_was_accepted(start: Start, figure: Callable[[str], None]):
@@ -19,7 +20,7 @@ def test_sigterm_under_load_loses_no_event_that_was_accepted(start: Start, figur
     cut: list[str] = []
 
     def send_on(sender: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", exporter.public, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", exporter.public, timeout=limit(20))
         for number in range(10_000):
             name = f"{sender}-{number}"
             body = event(name)

@@ -12,12 +12,13 @@ import psycopg
 import pytest
 
 from bw_rules.verify import tools
+from support.patience import limit
 from support.postgres import PostgresServer, as_nobody
 from support.processes import end, free_ports
 
 Pooling = Literal["session", "transaction", "statement"]
 
-_START_SECONDS = 30.0
+_START_SECONDS = limit(30)
 
 
 @contextmanager

@@ -15,11 +15,12 @@ import pytest
 
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.group_commit import LARGEST_GROUP, GroupCommit, each_alone
+from support.patience import limit
 
 Works = Sequence[Callable[[Any], Any]]
 Outcomes = list[tuple[Any, BaseException | None]]
 
-SOON = 30.0
+SOON = limit(30)
 
 
 def outcomes(works: Works) -> Outcomes:

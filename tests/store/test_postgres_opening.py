@@ -17,6 +17,7 @@ from bw_exporter.store import Store, open_store
 from bw_exporter.store.postgres.schema import LATEST
 from bw_exporter.store.postgres.store import PostgresStore
 from bw_exporter.store.postgres.url import has_password, shown
+from support.patience import limit
 from support.postgres import PostgresServer
 
 from .counts import NOW, add, value
@@ -93,7 +94,7 @@ def test_the_driver_is_loaded_for_postgresql_alone(tmp_path: Path) -> None:
         "open_store('sqlite:///:memory:').close()\n"
         "assert 'psycopg' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, cwd=tmp_path)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=limit(60), cwd=tmp_path)
 
 
 def test_a_newer_schema_is_refused_with_the_way_out(postgres: PostgresServer) -> None:

@@ -11,12 +11,13 @@ from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
 from chaos import same_moment
+from support.patience import limit
 from support.postgres import PostgresServer
 
 from .counts import add, value
 from .pooler import Pooling, pooled
 
-SOON = 60.0
+SOON = limit(60)
 
 
 def empty(server: PostgresServer, through: str) -> str:

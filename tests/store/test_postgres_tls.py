@@ -17,6 +17,7 @@ from bw_simulator.shop import objects
 from bw_simulator.shop.events import body, event
 from bw_simulator.shop.ids import Ids
 from chaos.kill9 import SECRET, Exporter
+from support.patience import limit
 from support.postgres import QUICK, NoPostgresError, PostgresServer
 from support.processes import free_ports
 
@@ -25,7 +26,7 @@ from .counts import add, value
 
 HOST = "db.example.com"
 PASSWORD = "hunter2-of-the-store"
-SOON = 60.0
+SOON = limit(60)
 
 OURS, THEIRS = Authority("our CA"), Authority("their CA")
 

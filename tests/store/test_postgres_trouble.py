@@ -24,6 +24,7 @@ from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add
 from bw_exporter.store import open_store
 from bw_exporter.store.postgres.store import PostgresStore
+from support.patience import limit
 from support.postgres import NOBODY, PostgresServer
 
 from .counts import NOW, add, value
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from bw_exporter.store import Transaction
 
-SOON = 60.0
+SOON = limit(60)
 
 
 @pytest.fixture

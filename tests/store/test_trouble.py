@@ -27,6 +27,8 @@ from bw_exporter.store import PromptStore, Store, open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
 from bw_exporter.store.sqlite import store as sqlite_store
 from bw_exporter.store.sqlite.file_lock import FileLock
+from support.patience import limit
+from support.processes import started
 
 from .counts import NOW, add, unprivileged, value
 
@@ -235,7 +237,7 @@ assert found == [*range(kept), 200], found
 
 
 def test_a_file_that_may_not_grow_loses_nothing_that_was_acknowledged(path: Path) -> None:
-    subprocess.run([sys.executable, "-c", _LIMITED, f"sqlite:///{path}"], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", _LIMITED, f"sqlite:///{path}"], check=True, timeout=limit(60))
 
 
 _KILLED = """
@@ -249,14 +251,12 @@ for number in range(100_000):
 
 
 def test_what_was_acknowledged_is_there_after_a_kill_and_the_lock_is_free(url: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", _KILLED, url], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    for _ in range(50):
-        child.stdout.readline()
-    child.send_signal(signal.SIGKILL)
-    said = child.stdout.read().split()
-    child.wait(30)
-    child.stdout.close()
+    with started([sys.executable, "-c", _KILLED, url], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for _ in range(50):
+            child.stdout.readline()
+        child.send_signal(signal.SIGKILL)
+        said = child.stdout.read().split()
     last = max(map(int, said), default=49)
     store = open_store(url)
 

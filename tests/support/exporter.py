@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from bw_simulator.sender import sign
+from support.patience import limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SECRET = "whsec_0123456789abcdefghijklmnopqrstuv"
 ONE_TENANT = f"tenants: {{prod: {{webhook_secret: {SECRET}}}}}\n"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = limit(15)
 CREATED_AT = int(time.time())
 
 
@@ -183,7 +184,7 @@ class RunningExporter:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENCE_SECONDS)
 
 
 Start = Callable[..., RunningExporter]

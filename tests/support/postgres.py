@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from support.patience import limit
+
 NOBODY = 65534
-_START_SECONDS = 60.0
+_START_SECONDS = limit(60)
 _VERSIONS = ("pginstall18", "pginstall17", "pginstall16")
 
 QUICK = ("fsync=off", "full_page_writes=off")

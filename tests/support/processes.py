@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 from contextlib import ExitStack
 from socket import socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that leads a session of its own, and all of that session."""
-    if process.poll() is None:
+def end(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session of its own, and all of that session, and close its pipes."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str | os.PathLike[str]], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a command in a session of its own; whatever becomes of the test, nothing of the session outlives it."""
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        end(process)
 
 
 def free_ports(count: int) -> list[int]:
