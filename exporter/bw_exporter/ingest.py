@@ -1,9 +1,9 @@
-"""The line: a verified body becomes an event, the event facts, and all of it one durable transaction."""
+"""Parse a verified body and apply it in one durable transaction."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +17,7 @@ from bw_exporter.facts.reading import MalformedError
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES, listed
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
+from bw_exporter.store.declared import DeclaredWork, EventId, Read, StatesOf
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
 from bw_exporter.store.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.store.state_json import decoded, encoded
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 class Intake:
     """A verified body, read: the work that counts it, and what to warn of where that accepts it."""
 
-    work: Callable[[Transaction], Result]
+    work: DeclaredWork[Result]
     warning: Mapping[str, str] = field(default_factory=dict)
 
     def warn(self, result: Result) -> None:
@@ -58,13 +59,17 @@ def read(body: bytes, tenant: Tenant, now: int) -> Intake:
     try:
         received = event.parse(body)
     except NotAnEventError:
-        return Intake(lambda tx: _not_an_event(tx, tenant, now))
+        return Intake(DeclaredWork(lambda tx: _not_an_event(tx, tenant, now), tuple))
     reading = _read(received, tenant)
     warning = {}
     if reading.malformed:
         about = {"event": received.id, "type": _label(received), "problem": reading.malformed}
         warning = {"tenant": tenant.id, **about}
-    return Intake(lambda tx: _applied(tx, tenant, received, reading, now), warning)
+    work = DeclaredWork(
+        lambda tx: _applied(tx, tenant, received, reading, now),
+        lambda: _reads(tenant, received, reading, now),
+    )
+    return Intake(work, warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,22 @@ def _applied(
     return "accepted"
 
 
+def _reads(tenant: Tenant, received: Event, reading: _Reading, now: int) -> Iterator[Read]:
+    """Yield what applying the event reads, as far as the event alone says it."""
+    at = received.created_at
+    if at is not None:
+        yield EventId(at, tenant.id, received.id)
+    if _late(received, now):
+        yield StatesOf(tenant.id, received.id)
+    for fact in reading.facts:
+        for effect in EFFECTS.get(type(fact), ()):
+            if effect.basis in (None, tenant.revenue_basis):
+                yield StatesOf(tenant.id, effect.key(fact))
+        for check in CHECKS.values():
+            if isinstance(fact, check.FACTS):
+                yield from check.reads(fact, tenant)
+
+
 def _effects(tx: Transaction, tenant: Tenant, fact: Fact, now: int) -> list[Change]:
     """Apply a fact to what is remembered of its object; return the changes of series."""
     changes: list[Change] = []
@@ -160,7 +181,7 @@ def _first_seen(tx: Transaction, tenant: str, received: Event, now: int) -> bool
     that it would be pruned before its redelivery, is remembered by receipt instead.
     """
     at = received.created_at
-    if at is not None and at >= now - LATE_EVENT_SECONDS:
+    if at is not None and not _late(received, now):
         return tx.remember_event(at, tenant, received.id)
     if at is not None and tx.knows_event(at, tenant, received.id):
         return False
@@ -168,3 +189,7 @@ def _first_seen(tx: Transaction, tenant: str, received: Event, now: int) -> bool
         return False
     tx.save(tenant, _LATE_KIND, received.id, b"{}", now + EVENT_IDS_SECONDS)
     return True
+
+
+def _late(received: Event, now: int) -> bool:
+    return received.created_at is None or received.created_at < now - LATE_EVENT_SECONDS

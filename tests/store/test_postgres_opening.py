@@ -14,6 +14,7 @@ from bw_exporter import cli
 from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store import Store, open_store
+from bw_exporter.store.declared import DeclaredWork, DeferredOf, EventId, MarksAround, Read, StatesOf
 from bw_exporter.store.postgres.schema import LATEST
 from bw_exporter.store.postgres.store import PostgresStore
 from bw_exporter.store.postgres.url import has_password, shown
@@ -23,6 +24,8 @@ from support.postgres import PostgresServer
 from .counts import NOW, add, value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bw_exporter.store import Transaction
 
 SECRET = "hunter2"
@@ -180,13 +183,21 @@ def test_a_group_costs_three_round_trips_however_large(postgres: PostgresServer)
     with closing(open_store(url)) as store:
         assert isinstance(store, PostgresStore)
 
-        def work(tx: Transaction) -> None:
+        def run(tx: Transaction) -> None:
             for number in range(50):
                 tx.remember_event(NOW, "shop", f"evt_{number}")
                 tx.load("shop", "charge", f"ch_{number}")
-                tx.marks_around("shop", number, (NOW, "ch"), 300, 9)
+                tx.marks_around("shop", tx.secret_topic(f"payer {number}"), (NOW, "ch"), 300, 9)
                 tx.deferred("shop", "invoice_mismatch", f"sub_{number}")
 
+        def reads() -> Iterator[Read]:
+            for number in range(50):
+                yield EventId(NOW, "shop", f"evt_{number}")
+                yield StatesOf("shop", f"ch_{number}")
+                yield MarksAround("shop", (f"payer {number}",), NOW, 300)
+                yield DeferredOf("shop", "invoice_mismatch", f"sub_{number}")
+
+        work = DeclaredWork(run, reads)
         store.write(work)
         asked: list[str] = []
         connection = store._writer.connection()

@@ -1,4 +1,4 @@
-"""The checks: each a module of this package with NAME, FACTS, DETAILS, observe and resolve (see check.Check)."""
+"""The checks: each a module of this package with NAME, FACTS, DETAILS, reads, observe and resolve (see check.Check)."""
 
 from __future__ import annotations
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
+from bw_exporter.store.declared import Read
 from bw_exporter.store.protocol import DeferredCheck, Finding, Transaction
 from bw_exporter.store.state_json import decoded, encoded
 
@@ -18,6 +20,9 @@ class Check(Protocol):
     NAME: str
     FACTS: tuple[type, ...]
     DETAILS: tuple[str, ...]
+
+    def reads(self, fact: Fact, tenant: Tenant) -> Iterable[Read]:
+        """Return what `observe` will read, as far as the fact says it: a database across a network gives it at once."""
 
     def observe(self, fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
         """Take in one fact; count a verdict at once, or defer it."""

@@ -6,6 +6,7 @@ in which an invoice link or a refund may still explain it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from bw_exporter.checks.check import load, save, stripe_link
@@ -16,6 +17,7 @@ from bw_exporter.facts.invoices import InvoicePayment
 from bw_exporter.facts.refunds import ChargeRefunded, RefundFailed, RefundMade
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, RaiseTo
+from bw_exporter.store.declared import MarksAround, Read, StatesOf
 from bw_exporter.store.protocol import DeferredCheck, Finding, Mark, Transaction
 from bw_exporter.store.retention import charges_kept_seconds
 from bw_exporter.store.state_json import decoded, encoded
@@ -63,6 +65,20 @@ class Suspicion:
     """A charge under suspicion, and the window it was suspected with."""
 
     window_seconds: int = 0
+
+
+def reads(fact: Fact, tenant: Tenant) -> Iterator[Read]:
+    """Yield the charge, and the marks of its payers around it; the charges found there cannot be known before."""
+    if isinstance(fact, ChargeMade):
+        if fact.mirror or fact.taken == 0:
+            return
+        for payer in fact.payers:
+            yield MarksAround(tenant.id, _parts(fact, payer), fact.created_at, _window(tenant))
+    if (
+        isinstance(fact, (ChargeMade, InvoicePayment, ChargeRefunded, RefundMade, RefundFailed))
+        and fact.charge
+    ):
+        yield StatesOf(tenant.id, fact.charge)
 
 
 def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
@@ -127,7 +143,7 @@ def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int) -> None
         currency=fact.currency,
         payment_intent=fact.payment_intent or known.payment_intent,
         invoice=fact.invoice or known.invoice,
-        topics=[tx.secret_topic(payer, fact.currency_code, str(fact.taken)) for payer in fact.payers],
+        topics=[tx.secret_topic(*_parts(fact, payer)) for payer in fact.payers],
         refunds=known.refunds,
         refunded_at=known.refunded_at,
         flagged=known.flagged,
@@ -142,6 +158,11 @@ def _charge(fact: ChargeMade, tx: Transaction, tenant: Tenant, now: int) -> None
     for topic in paid.topics:
         tx.mark(tenant.id, topic, (fact.created_at, fact.charge), keep_until)
     _suspect([fact.charge, *after] if before else after, tx, tenant, now)
+
+
+def _parts(fact: ChargeMade, payer: str) -> tuple[str, str, str]:
+    """Return what the topic of equal charges of one payer is made of."""
+    return payer, fact.currency_code, str(fact.taken)
 
 
 def _suspect(charges: list[str], tx: Transaction, tenant: Tenant, now: int) -> None:

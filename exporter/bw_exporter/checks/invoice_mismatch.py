@@ -7,6 +7,7 @@ for a grace in which the event that explains it may still arrive.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
 from bw_exporter.facts.subscriptions import ENDED_STATUSES, Item, SubscriptionSeen
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change, RaiseTo
+from bw_exporter.store.declared import DeferredOf, Read, StatesOf
 from bw_exporter.store.protocol import FOREVER, DeferredCheck, Finding, Transaction
 from bw_exporter.store.retention import ENDED_SUBSCRIPTION_SECONDS, LEDGER_SECONDS
 from bw_exporter.store.state_json import encoded
@@ -54,6 +56,18 @@ class Judged:
     begun: bool = False
 
 
+def reads(fact: Fact, tenant: Tenant) -> Iterator[Read]:
+    """Yield the invoice, and its subscription with the checks that were deferred for it."""
+    if isinstance(fact, InvoiceSeen):
+        if fact.status not in (*_FINAL_STATUSES, "void"):
+            return
+        yield StatesOf(tenant.id, fact.invoice)
+    if isinstance(fact, (InvoiceSeen, SubscriptionSeen)) and fact.subscription:
+        yield StatesOf(tenant.id, fact.subscription)
+        if isinstance(fact, SubscriptionSeen) or fact.status == "void":
+            yield DeferredOf(tenant.id, NAME, fact.subscription)
+
+
 def observe(fact: Fact, tx: Transaction, tenant: Tenant, now: int) -> None:
     """Judge an invoice when it is first seen final; resolve its deferred checks when its subscription changes."""
     if isinstance(fact, InvoiceSeen):
@@ -83,8 +97,8 @@ def resolve(deferred: DeferredCheck, tx: Transaction, now: int) -> Finding | Non
 def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) -> None:
     if invoice.status not in (*_FINAL_STATUSES, "void"):
         return
-    if invoice.status == "void":
-        for deferred in tx.deferred(tenant.id, NAME, invoice.subscription or ""):
+    if invoice.status == "void" and invoice.subscription:
+        for deferred in tx.deferred(tenant.id, NAME, invoice.subscription):
             if deferred.key == invoice.invoice:
                 tx.drop(deferred)
     if load(Judged, tx, tenant.id, _JUDGED, invoice.invoice).begun:

@@ -1,16 +1,15 @@
-"""What a PostgreSQL transaction reads: asked for in one round trip for all works of a group, where it was foreseen.
+"""What a PostgreSQL transaction reads: what its works declare, in one round trip for all works of a group.
 
-A work cannot say beforehand what it will read. So it is rehearsed: run once, outside of any transaction, on tables
-that are empty and note what they are asked. What was noted is fetched at once when the transaction has begun, and
-only what depends on what was found (the charges beside a suspected one) still costs a round trip of its own.
+A work knows its keys from its event (see store.declared). Only what depends on what was found, such as the charges
+beside a suspected one, still costs a round trip of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
+from bw_exporter.store.declared import DeferredOf, EventId, StatesOf
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
 from bw_exporter.store.protocol import DeferredCheck, Mark
@@ -18,11 +17,18 @@ from bw_exporter.store.protocol import DeferredCheck, Mark
 MARKS_PER_READ = 64
 """Marks of one topic read at once; only a burst of equal charges has more inside a window."""
 
-EventKey = tuple[int, str, str]
-"""When it was created, its tenant and its id."""
 
-Span = tuple[str, int, int, int]
-"""A tenant's topic, and the first and last second of its marks."""
+class Span(NamedTuple):
+    """A tenant's topic, and the first and last second of its marks."""
+
+    tenant: str
+    topic: int
+    first_at: int
+    last_at: int
+
+
+TableRead = EventId | StatesOf | Span | DeferredOf
+"""A declared read, its topic hashed."""
 
 # One statement for all, since the driver's pipeline ends in a message that stops the server's clock for those who
 # hold the lock and do nothing; which of the four a row answers is its first column.
@@ -59,102 +65,27 @@ _BEFORE = f"{_WITHIN} AND (at, key) < (%s, %s) ORDER BY at DESC, key DESC LIMIT 
 _AFTER = f"{_WITHIN} AND (at, key) > (%s, %s) ORDER BY at, key LIMIT %s"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What works were seen to read; each a set in the order of asking."""
-
-    events: dict[EventKey, None] = field(default_factory=dict)
-    states: dict[tuple[str, str], None] = field(default_factory=dict)
-    spans: dict[Span, None] = field(default_factory=dict)
-    subjects: dict[tuple[str, str, str], None] = field(default_factory=dict)
-
-
-class Reads(Protocol):
-    """The tables as a transaction finds them, without what it has gathered itself."""
-
-    def knows(self, event: EventKey) -> bool:
-        """Tell whether an event's id is there."""
-
-    def seen_since(self, tenant: str, since_at: int, besides: str) -> bool:
-        """Tell whether a tenant's event of `since_at` or later is there, other than `besides`."""
-
-    def states(self, tenant: str, key: str) -> dict[str, bytes]:
-        """Return the states of all kinds of one object."""
-
-    def marks(self, span: Span, mark: Mark, limit: int) -> list[Mark]:
-        """Return marks of a span: all, or at least the `limit` nearest to `mark` on either side."""
-
-    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
-        """Return the deferred checks of a subject."""
-
-    def deferred_check(self, tenant: str, check: str, key: str) -> DeferredCheck | None:
-        """Return one deferred check."""
-
-    def due(self, now: int, limit: int) -> list[DeferredCheck]:
-        """Return deferred checks whose time has come, the oldest first."""
-
-    def forget(self) -> None:
-        """Read again what is asked from now on: the tables were written."""
-
-
-class Rehearsal:
-    """Empty tables that note what they are asked."""
-
-    def __init__(self) -> None:
-        self.asked = Asked()
-
-    def knows(self, event: EventKey) -> bool:
-        self.asked.events[event] = None
-        return False
-
-    def seen_since(self, _tenant: str, _since_at: int, _besides: str) -> bool:
-        return False
-
-    def states(self, tenant: str, key: str) -> dict[str, bytes]:
-        self.asked.states[tenant, key] = None
-        return {}
-
-    def marks(self, span: Span, _mark: Mark, _limit: int) -> list[Mark]:
-        self.asked.spans[span] = None
-        return []
-
-    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
-        self.asked.subjects[tenant, check, subject] = None
-        return []
-
-    def deferred_check(self, _tenant: str, _check: str, _key: str) -> DeferredCheck | None:
-        return None
-
-    def due(self, _now: int, _limit: int) -> list[DeferredCheck]:
-        return []
-
-    def forget(self) -> None:
-        """Forget nothing: there is nothing."""
-
-
 class Tables:
     """The tables inside a transaction that holds the writers' lock: what was read once stays true until its end."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._events: dict[EventKey, bool] = {}
-        self._states: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._events: dict[EventId, bool] = {}
+        self._states: dict[StatesOf, dict[str, bytes]] = {}
         self._marks: dict[Span, list[Mark]] = {}
-        self._deferred: dict[tuple[str, str, str], list[DeferredCheck]] = {}
+        self._deferred: dict[DeferredOf, list[DeferredCheck]] = {}
         self._deferred_checks: dict[tuple[str, str, str], DeferredCheck] = {}
 
-    def fetch(self, asked: Iterable[Asked]) -> None:
-        """Read what all of these asked for, in one round trip. Raises psycopg.Error, and ValueError for no text."""
-        everything = list(asked)
-        events = list({key: None for each in everything for key in each.events})
-        states = list({key: None for each in everything for key in each.states})
-        spans = list({key: None for each in everything for key in each.spans})
-        subjects = list({key: None for each in everything for key in each.subjects})
-        wanted: tuple[list[tuple[Any, ...]], ...] = (events, states, spans, subjects)
-        if not any(wanted):
+    def fetch(self, reads: Iterable[TableRead]) -> None:
+        """Read all of these in one round trip. Raises psycopg.Error, and ValueError for no text."""
+        wanted: dict[type, dict[Any, None]] = {EventId: {}, StatesOf: {}, Span: {}, DeferredOf: {}}
+        for read in reads:
+            wanted[type(read)][read] = None
+        events, states, spans, subjects = keys = [list(each) for each in wanted.values()]
+        if not any(keys):
             return
         parameters = [
-            column for kinds, keys in zip(_COLUMNS, wanted, strict=True) for column in arrays(kinds, keys)
+            column for kinds, rows in zip(_COLUMNS, keys, strict=True) for column in arrays(kinds, rows)
         ]
         rows = self._connection.execute(_EVERYTHING, parameters, binary=True).fetchall()
         self._events.update(dict.fromkeys(events, False))
@@ -174,22 +105,26 @@ class Tables:
                 self._deferred[subjects[place - 1]].append(found)
                 self._deferred_checks[tenant, check, text] = found
 
-    def knows(self, event: EventKey) -> bool:
+    def knows(self, event: EventId) -> bool:
+        """Tell whether an event's id is there."""
         if event not in self._events:
-            self.fetch([Asked(events={event: None})])
+            self.fetch([event])
         return self._events[event]
 
     def seen_since(self, tenant: str, since_at: int, besides: str) -> bool:
+        """Tell whether a tenant's event of `since_at` or later is there, other than `besides`."""
         return self._connection.execute(_SINCE, (since_at, tenant, besides)).fetchone() is not None
 
-    def states(self, tenant: str, key: str) -> dict[str, bytes]:
-        if (tenant, key) not in self._states:
-            self.fetch([Asked(states={(tenant, key): None})])
-        return self._states[tenant, key]
+    def states(self, wanted: StatesOf) -> dict[str, bytes]:
+        """Return the states of all kinds of one object."""
+        if wanted not in self._states:
+            self.fetch([wanted])
+        return self._states[wanted]
 
     def marks(self, span: Span, mark: Mark, limit: int) -> list[Mark]:
+        """Return marks of a span: all, or at least the `limit` nearest to `mark` on either side."""
         if span not in self._marks:
-            self.fetch([Asked(spans={span: None})])
+            self.fetch([span])
         found = self._marks[span]
         if len(found) < MARKS_PER_READ:
             return found
@@ -199,21 +134,25 @@ class Tables:
             + self._connection.execute(_AFTER, row).fetchall()
         )
 
-    def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
-        if (tenant, check, subject) not in self._deferred:
-            self.fetch([Asked(subjects={(tenant, check, subject): None})])
-        return self._deferred[tenant, check, subject]
+    def deferred(self, wanted: DeferredOf) -> list[DeferredCheck]:
+        """Return the deferred checks of a subject."""
+        if wanted not in self._deferred:
+            self.fetch([wanted])
+        return self._deferred[wanted]
 
     def deferred_check(self, tenant: str, check: str, key: str) -> DeferredCheck | None:
+        """Return one deferred check."""
         if (tenant, check, key) in self._deferred_checks:
             return self._deferred_checks[tenant, check, key]
         found = self._noted(self._connection.execute(_DEFERRED_CHECK, (tenant, check, key)).fetchall())
         return found[0] if found else None
 
     def due(self, now: int, limit: int) -> list[DeferredCheck]:
+        """Return deferred checks whose time has come, the oldest first."""
         return self._noted(self._connection.execute(_DUE, (now, limit)).fetchall())
 
     def forget(self) -> None:
+        """Read again what is asked from now on: the tables were written."""
         for read in (self._events, self._states, self._marks, self._deferred, self._deferred_checks):
             read.clear()
 

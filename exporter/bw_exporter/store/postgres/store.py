@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -14,15 +15,16 @@ import orjson
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics.catalog import FAMILIES
 from bw_exporter.metrics.series import Change
+from bw_exporter.store.declared import DeclaredWork, MarksAround, Read
 from bw_exporter.store.group_commit import GroupCommit
-from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
+from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps, secret_topic
 from bw_exporter.store.postgres import upkeep
 from bw_exporter.store.postgres.connection import connect, prepare, reported
 from bw_exporter.store.postgres.reader import Reader
-from bw_exporter.store.postgres.reads import Rehearsal
+from bw_exporter.store.postgres.reads import Span, TableRead
 from bw_exporter.store.postgres.schema import LATEST
 from bw_exporter.store.postgres.transaction import PostgresTransaction
-from bw_exporter.store.postgres.writer import Rehearsed, Writer
+from bw_exporter.store.postgres.writer import Foreseen, Writer
 from bw_exporter.store.postgres.writes import write
 from bw_exporter.store.protocol import (
     COMMIT_TIMEOUT_SECONDS,
@@ -33,6 +35,8 @@ from bw_exporter.store.protocol import (
 )
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 # The key's own order, so that nothing has to be sorted; compiling the plan would cost more than it saves.
 _FOR_SCRAPES = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
@@ -63,13 +67,13 @@ class PostgresStore:
         self._size_bytes = 0
 
     def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
-        result: T = self._group.run(self._rehearsed(work), no_timeout=no_timeout)
+        result: T = self._group.run(self._foreseen(work), no_timeout=no_timeout)
         return result
 
     def submit(
         self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
     ) -> Callable[[], bool]:
-        return self._group.submit(self._rehearsed(work), then)
+        return self._group.submit(self._foreseen(work), then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = {row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")}
@@ -167,11 +171,22 @@ class PostgresStore:
         self._writer.close()
         self._reader.close()
 
-    def _rehearsed(self, work: Callable[[Any], Any]) -> Rehearsed:
-        rehearsal = Rehearsal()
-        with contextlib.suppress(Exception):  # what is wrong with it shows when it is done
-            work(PostgresTransaction(rehearsal, self._payer_key))
-        return Rehearsed(work, rehearsal.asked)
+    def _foreseen(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Ask a work for its reads now, not while the transaction keeps other writers waiting."""
+        if not isinstance(work, DeclaredWork):
+            return work
+        try:
+            reads = tuple(self._of_table(read) for read in work.reads())
+        except Exception:  # noqa: BLE001 - the work itself may be whole
+            _log.exception("a work cannot say what it reads; its reads take a round trip each")
+            reads = ()
+        return Foreseen(work.run, reads)
+
+    def _of_table(self, read: Read) -> TableRead:
+        if not isinstance(read, MarksAround):
+            return read
+        topic = secret_topic(self._payer_key, read.parts)
+        return Span(read.tenant, topic, read.at - read.within_seconds, read.at + read.within_seconds)
 
     def _registered(self, tenants: Sequence[str], now: int, _tx: PostgresTransaction) -> None:
         upkeep.registered(self._writer.connection(), tenants, now)
@@ -203,6 +218,6 @@ class PostgresStore:
         write(self._writer.connection(), tx.taken())
 
     def _do(self, work: Callable[[PostgresTransaction], T]) -> T:
-        """Write what cannot be rehearsed: it speaks to the database itself."""
+        """Run a work of the store's own: it speaks to the database itself."""
         result: T = self._group.run(work)
         return result

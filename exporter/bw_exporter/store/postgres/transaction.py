@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from bw_exporter.metrics.catalog import STORE_COMMITS, Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
+from bw_exporter.store.declared import DeferredOf, EventId, StatesOf
 from bw_exporter.store.marks import nearest, secret_topic
-from bw_exporter.store.postgres.reads import EventKey, Reads
+from bw_exporter.store.postgres.reads import Span, Tables
 from bw_exporter.store.protocol import DeferredCheck, Finding, Mark
 from bw_exporter.store.retention import to_the_full_hour
 
@@ -18,7 +19,7 @@ from bw_exporter.store.retention import to_the_full_hour
 class Gathered:
     """What a transaction has changed and not written yet. A deferred check that was dropped is None."""
 
-    events: dict[EventKey, None] = field(default_factory=dict)
+    events: dict[EventId, None] = field(default_factory=dict)
     states: dict[tuple[str, str, str], tuple[bytes, int]] = field(default_factory=dict)
     marks: dict[tuple[str, int], dict[Mark, int]] = field(default_factory=dict)
     deferred: dict[tuple[str, str, str], DeferredCheck | None] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class Gathered:
 class PostgresTransaction:
     """See protocol.Transaction. Works of one group see each other's changes through what is gathered here."""
 
-    def __init__(self, reads: Reads, payer_key: bytes) -> None:
+    def __init__(self, reads: Tables, payer_key: bytes) -> None:
         self.reads = reads
         self.gathered = Gathered()
         self._payer_key = payer_key
@@ -44,11 +45,11 @@ class PostgresTransaction:
     def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
         if self.knows_event(created_at, tenant, event):
             return False
-        self.gathered.events[created_at, tenant, event] = None
+        self.gathered.events[EventId(created_at, tenant, event)] = None
         return True
 
     def knows_event(self, created_at: int, tenant: str, event: str) -> bool:
-        key = (created_at, tenant, event)
+        key = EventId(created_at, tenant, event)
         return key in self.gathered.events or self.reads.knows(key)
 
     def saw_event_since(self, tenant: str, since_at: int, besides: str) -> bool:
@@ -59,7 +60,7 @@ class PostgresTransaction:
 
     def load(self, tenant: str, kind: str, key: str) -> bytes | None:
         saved = self.gathered.states.get((tenant, key, kind))
-        return saved[0] if saved else self.reads.states(tenant, key).get(kind)
+        return saved[0] if saved else self.reads.states(StatesOf(tenant, key)).get(kind)
 
     def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
         self.gathered.states[tenant, key, kind] = (state, to_the_full_hour(keep_until))
@@ -71,7 +72,7 @@ class PostgresTransaction:
         self, tenant: str, topic: int, mark: Mark, within_seconds: int, limit: int
     ) -> tuple[list[Mark], list[Mark]]:
         at, _ = mark
-        span = (tenant, topic, at - within_seconds, at + within_seconds)
+        span = Span(tenant, topic, at - within_seconds, at + within_seconds)
         found = set(self.reads.marks(span, mark, limit))
         gathered = self.gathered.marks.get((tenant, topic), {})
         found.update(other for other in gathered if abs(other[0] - at) <= within_seconds)
@@ -81,8 +82,8 @@ class PostgresTransaction:
         self.gathered.deferred[deferred.tenant, deferred.check, deferred.key] = deferred
 
     def deferred(self, tenant: str, check: str, subject: str) -> list[DeferredCheck]:
-        found = self._unchanged(self.reads.deferred(tenant, check, subject))
-        wanted = (tenant, check, subject)
+        wanted = DeferredOf(tenant, check, subject)
+        found = self._unchanged(self.reads.deferred(wanted))
         found += [
             each
             for each in self.gathered.deferred.values()

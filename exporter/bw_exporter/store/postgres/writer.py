@@ -19,7 +19,7 @@ from bw_exporter.store.postgres.connection import (
     lock_writers,
     reason,
 )
-from bw_exporter.store.postgres.reads import Asked, Tables
+from bw_exporter.store.postgres.reads import TableRead, Tables
 from bw_exporter.store.postgres.transaction import PostgresTransaction
 from bw_exporter.store.postgres.url import shown
 from bw_exporter.store.postgres.writes import write_and_commit
@@ -34,11 +34,11 @@ _AGAIN = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed:
-    """A caller's work and what it was seen to read."""
+class Foreseen:
+    """A caller's work and what it is known to read."""
 
     work: Callable[[PostgresTransaction], Any]
-    asked: Asked
+    reads: tuple[TableRead, ...]
 
     def __call__(self, tx: PostgresTransaction) -> Any:  # noqa: ANN401 - the work's own result
         return self.work(tx)
@@ -127,7 +127,7 @@ class Writer:
 
     def _done(self, works: Sequence[Work]) -> list[Outcome]:
         tables = Tables(self.connection())
-        tables.fetch(work.asked for work in works if isinstance(work, Rehearsed))
+        tables.fetch(read for work in works if isinstance(work, Foreseen) for read in work.reads)
         tx = PostgresTransaction(tables, self._payer_key)
         outcomes: list[Outcome] = [(work(tx), None) for work in works]
         write_and_commit(self.connection(), tx.taken())
