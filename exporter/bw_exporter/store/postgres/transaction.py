@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from bw_exporter.metrics.catalog import STORE_COMMITS, Family
-from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
+from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, series
 from bw_exporter.store.declared import DeferredOf, EventId, StatesOf
 from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.postgres.reads import Span, Tables
@@ -26,11 +25,21 @@ class Gathered:
     findings: list[Finding] = field(default_factory=list)
     added: dict[Series, int] = field(default_factory=dict)
     raised: dict[Series, int] = field(default_factory=dict)
+    observed: dict[tuple[Family, str], list[int]] = field(default_factory=dict)
     counted: bool = False
 
     def __bool__(self) -> bool:
         return any(
-            (self.events, self.states, self.marks, self.deferred, self.findings, self.added, self.raised)
+            (
+                self.events,
+                self.states,
+                self.marks,
+                self.deferred,
+                self.findings,
+                self.added,
+                self.raised,
+                self.observed,
+            )
         )
 
 
@@ -110,7 +119,7 @@ class PostgresTransaction:
         self.gathered.findings.append(finding)
 
     def change(self, tenant: str, changes: Sequence[Change]) -> None:
-        added, raised = self.gathered.added, self.gathered.raised
+        added, raised, observed = self.gathered.added, self.gathered.raised, self.gathered.observed
         for each in changes:
             if isinstance(each, RaiseTo):
                 line = series(each.family, tenant)
@@ -121,7 +130,7 @@ class PostgresTransaction:
                 line = series(each.family, tenant, each.values)
                 added[line] = added.get(line, 0) + each.amount
             else:
-                self._observe(each.family, tenant, each.value)
+                observed.setdefault((each.family, tenant), []).append(each.value)
 
     def secret_topic(self, *parts: str) -> int:
         return secret_topic(self._payer_key, parts)
@@ -134,18 +143,6 @@ class PostgresTransaction:
         self.reads.forget()
         return gathered
 
-    def _observe(self, family: Family, tenant: str, value: int) -> None:
-        """Count in the first bucket that holds the value and in all after it, as they are cumulative."""
-        added, first = self.gathered.added, first_bucket(family, value)
-        for line in _lines(family, tenant):
-            amount = value if line.rank == sum_rank(family) else int(line.rank >= first)
-            added[line] = added.get(line, 0) + amount
-
     def _unchanged(self, found: list[DeferredCheck]) -> list[DeferredCheck]:
         gathered = self.gathered.deferred
         return [each for each in found if (each.tenant, each.check, each.key) not in gathered]
-
-
-@lru_cache(maxsize=1 << 12)
-def _lines(family: Family, tenant: str) -> list[Series]:
-    return histogram(family, tenant)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import accumulate
 from typing import Any, LiteralString
 
 import orjson
 import psycopg
 
+from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.series import first_bucket, histogram, sum_rank
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
 from bw_exporter.store.postgres.transaction import Gathered
@@ -48,6 +52,23 @@ INSERT INTO bw_series SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[
 ON CONFLICT (family, tenant, rank, line) DO UPDATE SET value = excluded.value
 WHERE excluded.value > bw_series.value
 """
+# A histogram is changed as one range of the key, and made first where there is none: a row of amounts each, by rank.
+_OBSERVED = """
+WITH observed AS MATERIALIZED (
+    SELECT family, tenant, amounts::bigint[]
+    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS each (family, tenant, amounts)
+), missing AS MATERIALIZED (
+    SELECT * FROM observed WHERE NOT EXISTS (
+        SELECT FROM bw_series WHERE bw_series.family = observed.family AND bw_series.tenant = observed.tenant
+    )
+), made AS (
+    INSERT INTO bw_series SELECT family, tenant, rank, head || tenant || tail, amounts[rank + 1]
+    FROM missing
+    JOIN unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS line (family, rank, head, tail) USING (family)
+)
+UPDATE bw_series SET value = value + amounts[rank + 1] FROM observed
+WHERE bw_series.family = observed.family AND bw_series.tenant = observed.tenant AND amounts[rank + 1] <> 0
+"""
 
 _WAITS_FOR_STANDBYS = "SyncRepWaitForLSN"
 """The server's function that warns when it has not waited; what it says is in the server's language."""
@@ -81,7 +102,36 @@ def statements(gathered: Gathered) -> list[Statement]:
         (_SERIES, "ititi", [(*line, value) for line, value in sorted(gathered.added.items())]),
         (_RAISED, "ititi", [(*line, value) for line, value in sorted(gathered.raised.items())]),
     ]
-    return [(query, arrays(kinds, some)) for query, kinds, some in rows if some]
+    written: list[Statement] = [(query, arrays(kinds, some)) for query, kinds, some in rows if some]
+    if gathered.observed:
+        written.append((_OBSERVED, _observations(gathered.observed)))
+    return written
+
+
+def _observations(observed: dict[tuple[Family, str], list[int]]) -> tuple[str, ...]:
+    """Return the parameters of _OBSERVED: what was observed, and the lines of these histograms."""
+    rows = sorted(
+        (family.number, tenant, "{" + ",".join(map(str, _amounts(family, values))) + "}")
+        for (family, tenant), values in observed.items()
+    )
+    families = sorted({family for family, _ in observed}, key=lambda family: family.number)
+    return (*arrays("itt", rows), *arrays("iitt", [line for family in families for line in _lines(family)]))
+
+
+def _amounts(family: Family, values: list[int]) -> list[int]:
+    """Return by how much each series of a histogram grows, in the order of rank; buckets are cumulative."""
+    buckets = [0] * sum_rank(family)
+    for value in values:
+        buckets[first_bucket(family, value)] += 1
+    return [*accumulate(buckets), sum(values), len(values)]
+
+
+@cache
+def _lines(family: Family) -> list[tuple[int, int, str, str]]:
+    """Return family, rank and line of each series of a histogram, the line cut where the tenant stands."""
+    place = "\0"
+    cut = [(line.family, line.rank, line.line.partition(place)) for line in histogram(family, place)]
+    return [(number, rank, head, tail) for number, rank, (head, _, tail) in cut]
 
 
 def write(connection: Connection, gathered: Gathered) -> None:
