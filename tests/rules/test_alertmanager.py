@@ -155,14 +155,20 @@ def test_receivers_of_the_defaults_are_kept_though_every_tenant_names_its_own(
     assert remark == "alerts of mute reach nobody; set watchdog.notify to hear of them"
 
 
-def test_a_later_tenants_drop_is_kept_quiet_beside_silence_as_the_defaults_receivers_hear_of_it(
-    config: Callable[[str], Tenants],
-):
-    first = alertmanager.routing(config(DEFAULTED), (0, 25)).inhibit_rules[0]
-    assert 'tenant=~"acme|mute"' in first["target_matchers"]
-    quieter = DEFAULTED.replace(", min_severity: critical", "")
-    first = alertmanager.routing(config(quieter), (0, 25)).inhibit_rules[0]
-    assert not [one for one in first["target_matchers"] if one.startswith("tenant")]
+def test_silence_keeps_a_drop_quiet_only_where_it_is_at_least_as_severe(config: Callable[[str], Tenants]):
+    def silence(text: str) -> list[list[str]]:
+        found = alertmanager.routing(config(text), (0, 25)).inhibit_rules
+        return [
+            one["target_matchers"] for one in found if "BillingSilentLapse" in str(one["source_matchers"])
+        ]
+
+    assert silence(DEFAULTED) == []  # a warning would hide a critical alert
+    loud = DEFAULTED.replace("acme: {", "acme: {detectors: {silent_lapse: {severity: critical}}, ")
+    assert [targets[-1] for targets in silence(loud)] == ['tenant=~"acme"']
+    equal = DEFAULTED.replace("defaults: {", "defaults: {detectors: {silent_lapse: {severity: critical}}, ")
+    assert [len(targets) for targets in silence(equal)] == [2]
+    one_less = equal.replace("acme: {", "acme: {detectors: {silent_lapse: {severity: info}}, ")
+    assert [targets[-1] for targets in silence(one_less)] == ['tenant!~"acme"']
 
 
 def test_a_client_hears_of_no_other_tenant(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):

@@ -75,7 +75,7 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
         config, remark = messages.with_defaults(receiver, given)
         receivers.append({"name": receiver.name, f"{receiver.kind}_configs": [config]})
         remarks += [f"receivers.{receiver.name}.{receiver.kind}: {remark}"] if remark else []
-    return Routing(routes, receivers, inhibition.rules(tenants, others), tuple(remarks))
+    return Routing(routes, receivers, inhibition.rules(tenants), tuple(remarks))
 
 
 def render(ours: Routing, source: str) -> str:

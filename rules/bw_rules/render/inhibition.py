@@ -8,9 +8,8 @@ from bw_exporter.config.receivers import SEVERITIES
 from bw_rules.detectors import DETECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from bw_exporter.config.receivers import Receiver, Severity
     from bw_exporter.config.tenants import Tenants
 
 SHARD = "shard"
@@ -21,14 +20,14 @@ _DOWN = ['alertname="BillingExporterDown"', 'detector="watchdog"']
 _SOURCES = (_DOWN, [f'alertname="{DETECTORS[_LAPSE].alert}"', f'detector="{_LAPSE}"'])
 
 
-def rules(tenants: Tenants, others: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the inhibitions; `others` are the receivers of tenants that name none.
+def rules(tenants: Tenants) -> list[dict[str, Any]]:
+    """Return the inhibitions.
 
     While no exporter can be reached, what the detectors say is not knowledge. While Stripe is silent no revenue
-    comes, so its drop is no news; but a receiver with a `min_severity` above the silence's is told of the drop, or
-    it would be told nothing.
+    comes, so the drop is no news to those who receive the silence; and they receive it as urgently, or a warning
+    would hide a critical alert.
     """
-    whose = _told_of_silence(tenants, tuple(others))
+    whose = _matcher(tenants)
     return [*([] if whose is None else [_silence(whose)]), _down()]
 
 
@@ -48,26 +47,23 @@ def is_ours(source_matchers: list[str]) -> bool:
     return source_matchers in _SOURCES
 
 
-def _told_of_silence(tenants: Tenants, others: tuple[str, ...]) -> list[str] | None:
-    """Return matchers of the tenants all of whose receivers of a drop are told of silence too; None for none.
+def _matcher(tenants: Tenants) -> list[str] | None:
+    """Return matchers of the tenants whose silence is as severe as their drop; None where there are none.
 
-    A tenant that is not in the file yet has the defaults; where they name no receivers, it is heard by `others`.
+    A tenant that is not in the file yet has the defaults.
     """
-    told: dict[bool, list[str]] = {True: [], False: []}
+    found: dict[bool, list[str]] = {True: [], False: []}
     for tenant in tenants.all:
-        heard = [tenants.receivers[name] for name in tenant.notify or others]
-        told[_all_told(heard, tenant.detectors)].append(tenant.id)
-    later = [tenants.receivers[name] for name in tenants.default_notify or others]
-    if _all_told(later, tenants.default_detectors):
-        return [f'tenant!~"{"|".join(told[False])}"'] if told[False] else []
-    return [f'tenant=~"{"|".join(told[True])}"'] if told[True] else None
+        found[_as_severe(tenant.detectors)].append(tenant.id)
+    if _as_severe(tenants.default_detectors):
+        return [f'tenant!~"{"|".join(found[False])}"'] if found[False] else []
+    return [f'tenant=~"{"|".join(found[True])}"'] if found[True] else None
 
 
-def _all_told(receivers: Iterable[Receiver], detectors: Mapping[str, Any]) -> bool:
+def _as_severe(detectors: Mapping[str, Any]) -> bool:
+    """Whether whoever receives the drop receives the silence too, at the same or a higher severity.
+
+    A receiver takes all severities from its `min_severity` up, so comparing the two severities says both.
+    """
     lapse, drop = detectors[_LAPSE].severity, detectors[_DROP].severity
-    return all(hears(one, lapse) for one in receivers if hears(one, drop))
-
-
-def hears(receiver: Receiver, severity: Severity) -> bool:
-    """Whether alerts of that severity reach the receiver."""
-    return SEVERITIES.index(severity) <= SEVERITIES.index(receiver.min_severity)
+    return SEVERITIES.index(lapse) <= SEVERITIES.index(drop)
