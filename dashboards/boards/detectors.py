@@ -1,4 +1,4 @@
-"""The seven detectors as the rules see them: the recorded value, the level at which it fires, and when it fired."""
+"""The detectors as the rules see them: the recorded value, the level at which it fires, and when it fired."""
 
 from __future__ import annotations
 
@@ -11,195 +11,107 @@ from grafana_foundation_sdk.models import dashboard as model
 from boards import frame, panels
 from boards.panels import Lines
 from boards.parts import DATASOURCE, Query
-from boards.queries import CURRENCY, FIRING, ONE, recorded, silence, whole_units
-from bw_exporter.metrics.catalog import WEBHOOK_LAG
-from bw_rules.detectors import (
-    DETECTORS,
-    THRESHOLDS,
-    charge_failure_spike,
-    duplicate_charge,
-    fraud_spike,
-    invoice_mismatch,
-    revenue_drop,
-    silent_lapse,
-)
-from bw_rules.toolkit.promql import Counter, Scope
+from boards.queries import CURRENCY, FIRING, ONE, recorded, whole_units
+from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.toolkit.panel import Panel
+from bw_rules.toolkit.promql import Scope
 
-_LATE = f"{WEBHOOK_LAG.name}_late"
 OFF = "Off for this tenant, or no rules loaded"
+_MONEY = "money"
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One detector's panel: `value` and `threshold` are PromQL in the same unit, `labels` what its alert is about."""
+    """One detector and its panel."""
 
     detector: str
-    title: str
-    description: str
-    unit: str
-    value: str
-    threshold: str
-    fires: str
-    labels: tuple[str, ...] = (ONE,)
-    axis: str = ""
+    drawn: Panel
 
     @property
     def alert(self) -> str:
         """Name of the detector's alert."""
         return DETECTORS[self.detector].alert
 
+    @property
+    def _of(self) -> tuple[str, ...]:
+        """Matchers of what its alert is about."""
+        return (ONE, CURRENCY) if "currency" in DETECTORS[self.detector].labels else (ONE,)
+
     def panel(self) -> Lines:
-        """Return the panel; the threshold is the dashed line."""
+        """Return the panel; the level is the dashed line."""
+        money = self.drawn.unit == _MONEY
+        level = self._series(self.drawn.level)
         panel = panels.lines(
-            self.title,
-            self.description,
-            self.unit,
-            Query(self.value, "now"),
-            Query(self.threshold, self.fires),
-            label=self.axis,
+            self._filled(self.drawn.title) + (", $currency" if money else ""),
+            self._filled(self.drawn.description),
+            "locale" if money else self.drawn.unit,
+            Query(whole_units(self._money()) if money else self._series(self.drawn.value), "now"),
+            Query(whole_units(level) if money else level, self.drawn.fires),
+            label="$currency" if money else "",
         )
         panels.dashed(panel, "B", "red")
         return panel.no_value(OFF).links([panels.runbook(self.alert)])
 
+    def _money(self) -> str:
+        """The tenant's window, or any while there is no level yet, by whose name its own window is known."""
+        value, level = (self._pattern(name) for name in (self.drawn.value, self.drawn.level))
+        any_window = recorded("", f'__name__=~"{value}"', *self._of)
+        levels = recorded("", f'__name__=~"{level}"', ONE)
+        without_past = f"{any_window}\nunless on (tenant) {levels}"
+        return f"max by (tenant, currency) (\n{self._series(self.drawn.value)}\nor\n({without_past})\n)"
+
+    def _series(self, name: str) -> str:
+        return recorded(self._filled(name), *self._of)
+
+    def _filled(self, text: str) -> str:
+        return self.drawn.filled(text, lambda word: f"${{{self._variable(word)}}}")
+
+    def _variable(self, word: str) -> str:
+        return f"{self.detector}_{word}"
+
+    def _pattern(self, name: str, captured: str = "") -> str:
+        """Return the regular expression of a recorded name, capturing what stands for one of its placeholders."""
+        return self.drawn.filled(name, lambda word: "([^_]+)" if word == captured else "[^_]+")
+
+    def variables(self) -> tuple[dashboard.QueryVariable, ...]:
+        """Return the hidden variables: what a tenant's own thresholds put into the names of its recorded levels."""
+        query = f'label_values({{__name__=~"{self._pattern(self.drawn.level)}",{ONE}}}, __name__)'
+        return tuple(
+            frame.hidden(self._variable(word), query, f"/{self._pattern(self.drawn.level, word)}/")
+            for word in self.drawn.placeholders
+        )
+
     def annotation(self, panel_id: int) -> Builder[model.AnnotationQuery]:
         """Return the marks of when its alert fired, on its own panel alone."""
-        labels = ",".join((f'alertname="{self.alert}"', FIRING, *self.labels))
+        labels = ",".join((f'alertname="{self.alert}"', FIRING, *self._of))
         mark = _Mark(name=self.alert, datasource=DATASOURCE, enable=True, hide=True, icon_color="red")
         mark.expr = f"ALERTS{{{labels}}}"
         mark.filter_val = model.AnnotationPanelFilter(exclude=False, ids=[panel_id])
         return _Built(mark)
 
 
-def _of(counter: Counter, window: str, *more: str) -> tuple[str, str]:
-    """Return (value, threshold) of a counter; which window is the tenant's own, a hidden variable knows."""
-    value = f"tenant:{counter.name}:delta${{{window}}}"
-    return recorded(value, ONE, *more), recorded(f"tenant:{counter.name}:threshold${{{window}}}", ONE, *more)
-
-
-_FAILURES = _of(charge_failure_spike.FAILURES, "failure_window")
-_DUPLICATES = _of(duplicate_charge.FOUND, "duplicate_hold")
-_DISPUTES = _of(fraud_spike.DISPUTES, "dispute_window")
-_REVENUE = _of(revenue_drop.REVENUE, "revenue_window", CURRENCY)
-_REVENUE_WITHOUT_PAST = (
-    f'{{__name__=~"tenant:{revenue_drop.REVENUE.name}:delta[^_]+",{ONE},{CURRENCY}}}\n'
-    f'unless on (tenant) {{__name__=~"tenant:{revenue_drop.REVENUE.name}:threshold.+",{ONE}}}'
-)
-"""A tenant's first eight days: revenue has no threshold yet, so no window is known to be the tenant's own."""
-_MISMATCHES = _of(invoice_mismatch.FOUND, "mismatch_hold")
-
-_DRAWN = (
-    Drawn(
-        "charge_failure_spike",
-        "Failed charges within ${failure_window}",
-        "Charges that failed, against the level that a spike takes: a multiple of the tenant's own past, or a share "
-        "of its attempts. Normal: well below the dashed line.",
-        "short",
-        *_FAILURES,
-        "fires from",
-    ),
-    Drawn(
-        "duplicate_charge",
-        "Duplicate charges within ${duplicate_hold}",
-        "The same amount taken again from the same payer, and not given back. Normal: zero. Which charges: "
-        "bw-exporter findings --tenant $tenant.",
-        "short",
-        *_DUPLICATES,
-        "fires from",
-    ),
-    Drawn(
-        "fraud_spike",
-        "Disputes within ${dispute_window}",
-        "Disputes opened, against a multiple of the tenant's average. Normal: none or a few, below the dashed line.",
-        "short",
-        *_DISPUTES,
-        "fires from",
-    ),
-    Drawn(
-        "revenue_drop",
-        "Revenue of the window, $currency",
-        "Gross revenue of the tenant's window (usually a day) in whole units of the currency, against the share of "
-        "its usual level that is a drop. Normal: above the dashed line, about twice as high. The dashed line begins "
-        "when Prometheus knows eight days.",
-        "locale",
-        whole_units(f"max by (tenant, currency) (\n{_REVENUE[0]}\nor\n({_REVENUE_WITHOUT_PAST})\n)"),
-        whole_units(_REVENUE[1]),
-        "fires at or below",
-        (ONE, CURRENCY),
-        "$currency",
-    ),
-    Drawn(
-        "silent_lapse",
-        "Silence",
-        "Time since the last validly signed event, or since the tenant was set up. Normal: a sawtooth of minutes, "
-        "longer at night, below the dashed line.",
-        "s",
-        silence(ONE),
-        recorded(silent_lapse.THRESHOLD, ONE),
-        "fires above",
-    ),
-    Drawn(
-        "webhook_lag",
-        "Events over ${lag_limit} late within ${lag_window}",
-        "First deliveries that took longer than the limit. Normal: zero; after an outage Stripe repeats what was "
-        "missed, and this ends by itself.",
-        "short",
-        recorded(f"tenant:{_LATE}${{lag_limit}}:delta${{lag_window}}", ONE),
-        recorded(f"tenant:{_LATE}${{lag_limit}}:threshold${{lag_window}}", ONE),
-        "fires from",
-    ),
-    Drawn(
-        "invoice_mismatch",
-        "Invoice mismatches within ${mismatch_hold}",
-        "Invoices that ask for another amount than their subscription says. Normal: zero. Which invoices: "
-        "bw-exporter findings --tenant $tenant.",
-        "short",
-        *_MISMATCHES,
-        "fires from",
-    ),
-)
-"""In the order in which an incident is usually read."""
-
-
 def drawn() -> tuple[Drawn, ...]:
-    """Return every detector's panel: those above, then those that no words were found for yet, by name."""
-    written = {one.detector for one in _DRAWN}
-    return (*_DRAWN, *(_plain(name) for name in DETECTORS if name not in written))
+    """Return every detector's panel, by the detector's name."""
+    return tuple(Drawn(name, one.panel or _plain(name)) for name, one in DETECTORS.items())
 
 
-def _plain(name: str) -> Drawn:
-    """A detector's panel from what it says of itself: its summary, and its threshold's recorded name."""
+def _plain(name: str) -> Panel:
+    """A panel from what a detector says of itself: its summary, and its level's recorded name."""
     detector = DETECTORS[name]
     level = detector.threshold(THRESHOLDS[name](), Scope("")).name
-    series, _, _ = level.partition(":threshold")
-    labels = (ONE, CURRENCY) if "currency" in detector.labels else (ONE,)
-    return Drawn(
-        name,
+    series, _, of_a_window = level.partition(":threshold")
+    window = "$window" if of_a_window else ""
+    return Panel(
         detector.summary.rstrip("."),
         f"{detector.summary} Normal: below the dashed line.",
-        "short",
-        recorded("", f'__name__=~"{series}:delta[^_]+"', *labels),
-        recorded("", f'__name__=~"{series}:threshold.*"', *labels),
-        "fires from",
-        labels,
+        f"{series}:delta{window}",
+        f"{series}:threshold{window}",
     )
 
 
 def variables() -> tuple[dashboard.QueryVariable, ...]:
-    """Return the hidden variables: a tenant's windows and limits, read from its recorded thresholds' names."""
-    return (
-        _window("failure_window", charge_failure_spike.FAILURES.name),
-        _window("duplicate_hold", duplicate_charge.FOUND.name),
-        _window("dispute_window", fraud_spike.DISPUTES.name),
-        _window("revenue_window", revenue_drop.REVENUE.name),
-        _window("lag_limit", f"{_LATE}.+", "/_late(.+):/"),
-        _window("lag_window", f"{_LATE}.+"),
-        _window("mismatch_hold", invoice_mismatch.FOUND.name),
-    )
-
-
-def _window(name: str, counter: str, regex: str = "/:threshold(.+)/") -> dashboard.QueryVariable:
-    series = f'{{__name__=~"tenant:{counter}:threshold.+",{ONE}}}'
-    return frame.hidden(name, f"label_values({series}, __name__)", regex)
+    """Return the hidden variables of all panels."""
+    return tuple(variable for one in drawn() for variable in one.variables())
 
 
 class _Mark(model.AnnotationQuery):

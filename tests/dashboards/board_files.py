@@ -11,6 +11,10 @@ from typing import Any
 
 from promql_parser import VectorSelector, parse, walk
 
+from boards.detectors import drawn
+from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.toolkit.promql import Scope
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards" / "json"
 NAMES = ("billing-overview.json", "billing-tenant.json", "billingwatch-exporter.json")
@@ -105,19 +109,25 @@ def matchers(selector: VectorSelector) -> list[tuple[str, str, str]]:
     ]
 
 
+def _of_the_defaults() -> dict[str, str]:
+    """What stands for the hidden variables of the detectors' panels with the built-in thresholds."""
+    found = {}
+    for one in drawn():
+        level = DETECTORS[one.detector].threshold(THRESHOLDS[one.detector](), Scope("")).name
+        pattern = one.drawn.filled(one.drawn.level, lambda word: f"(?P<{word}>[^_]+)")
+        match = re.fullmatch(pattern, level)
+        assert match, f"{one.detector} records {level}, and its panel draws {one.drawn.level}"
+        found |= {f"{one.detector}_{word}": value for word, value in match.groupdict().items()}
+    return found
+
+
 EXAMPLE = {
     "datasource": "prometheus",
     "job": "billing-exporter",
     "instance": ".+",
     "tenant": "prod",
     "currency": "usd",
-    "failure_window": "1h",
-    "duplicate_hold": "1h",
-    "dispute_window": "1d",
-    "revenue_window": "1d",
-    "lag_limit": "30s",
-    "lag_window": "15m",
-    "mismatch_hold": "1h",
+    **_of_the_defaults(),
     "__interval": "1m",
     "__interval_ms": "60000",
     "__rate_interval": "4m",

@@ -190,7 +190,10 @@ def test_a_detectors_panel_shows_when_its_own_alert_fired() -> None:
 
 def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = dataclasses.replace(
-        DETECTORS["charge_failure_spike"], alert="BillingPayoutFailure", summary="A payout failed."
+        DETECTORS["charge_failure_spike"],
+        alert="BillingPayoutFailure",
+        summary="A payout failed.",
+        panel=None,
     )
     monkeypatch.setattr("boards.detectors.DETECTORS", {**DETECTORS, "payout_failure": failures})
     thresholds = {**THRESHOLDS, "payout_failure": THRESHOLDS["charge_failure_spike"]}
@@ -199,7 +202,8 @@ def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     panel = next(one for one in panels(board) if one["title"] == "A payout failed")
     mark = board["annotations"]["list"][-1]
     assert (mark["name"], mark["filter"]["ids"]) == ("BillingPayoutFailure", [panel["id"]])
-    assert [len(selectors(filled(one["expr"], EXAMPLE))) for one in panel["targets"]] == [1, 1]
+    example = {**EXAMPLE, "payout_failure_window": "1h"}
+    assert [len(selectors(filled(one["expr"], example))) for one in panel["targets"]] == [1, 1]
     _assert_laid_out({"with one more": board})
 
 

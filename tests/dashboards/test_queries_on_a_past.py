@@ -82,9 +82,15 @@ def _a_tenants_own_windows_are_drawn(past: Past) -> None:
     """gamma has other windows than the defaults: its panels find them."""
     gamma = next(one for one in choices(past, "billing-tenant.json") if one.values["tenant"] == "gamma")
     own = {
-        name: gamma.values[name] for name in ("failure_window", "lag_limit", "lag_window", "revenue_window")
+        name: gamma.values[name]
+        for name in (
+            "charge_failure_spike_window",
+            "webhook_lag_limit",
+            "webhook_lag_window",
+            "revenue_drop_window",
+        )
     }
-    assert own == {"failure_window": "30m", "lag_limit": "60s", "lag_window": "30m", "revenue_window": "1d"}
+    assert list(own.values()) == ["30m", "60s", "30m", "1d"]
 
 
 def _when(past: Past, target: Target) -> Past:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from reference import rules_files
 
 if TYPE_CHECKING:
@@ -44,6 +46,92 @@ DETECTOR = Detector(
     ),
 )
 """
+
+
+REFUND_SPIKE = """
+from typing import Annotated
+
+from pydantic import Field
+
+from bw_exporter.metrics import catalog
+from bw_rules.toolkit.detector import Runbook
+from bw_rules.toolkit.promql import counter
+from bw_rules.toolkit.spike import Spike, SpikeThresholds
+from bw_rules.toolkit.thresholds import WholeBetween
+
+
+class Thresholds(SpikeThresholds):
+    min_refunds: Annotated[int, WholeBetween(1, 1_000_000)] = Field(5, description="Fewer are never a spike.")
+
+
+SPIKE = Spike(counter(catalog.REFUNDS), catalog.REFUNDS, "min_refunds", "refunds")
+
+DETECTOR = SPIKE.detector(
+    alert="BillingTrialOfRefunds",
+    summary="Many more refunds are made than usual.",
+    runbook=Runbook(
+        meaning="Within the window, several times as many refunds were made as usual.",
+        impact="Money goes back.",
+        first="1. Who made them?",
+        tune="`min_refunds`.",
+    ),
+    normal="Normal: a few.",
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with one file more: a refund spike."""
+    copy = tmp_path_factory.mktemp("checkout") / "project"
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "benchmarks", "images")
+    shutil.copytree(rules_files.ROOT, copy, ignore=left_out)
+    (copy / "rules/bw_rules/detectors/trial_of_refunds.py").write_text(REFUND_SPIKE)
+    return copy
+
+
+def _run(checkout: Path, promtool: str, *command: str) -> subprocess.CompletedProcess[str]:
+    folders = ("exporter", "rules", "scripts", "tests")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(checkout / folder) for folder in folders),
+        "PROMTOOL": promtool,
+    }
+    return subprocess.run(
+        [sys.executable, *command], check=False, capture_output=True, text=True, env=environment, cwd=checkout
+    )
+
+
+def test_a_spike_is_one_file_of_sixty_lines_from_which_pages_and_boards_follow(checkout: Path, promtool: str):
+    assert len(REFUND_SPIKE.splitlines()) <= 60
+    for command in (["-m", "reference.rules_files"], ["dashboards/build.py"]):
+        done = _run(checkout, promtool, *command)
+        assert done.returncode == 0, done.stderr
+    assert "BillingTrialOfRefunds" in (checkout / "rules/billing.rules.yml").read_text()
+    assert "BillingTrialOfRefunds" in (checkout / "rules/alertmanager.example.yml").read_text()
+    assert "### `trial_of_refunds`" in (checkout / "docs/configuration.md").read_text()
+    assert "### BillingTrialOfRefunds" in (checkout / "docs/alerts.md").read_text()
+    assert "Who made them?" in (checkout / "docs/runbooks/BillingTrialOfRefunds.md").read_text()
+    assert (
+        "Refunds within ${trial_of_refunds_window}"
+        in (checkout / "dashboards/json/billing-tenant.json").read_text()
+    )
+    file = checkout / "tenants.yaml"
+    file.write_text(
+        "tenants: {prod: {webhook_secret: whsec_a, detectors: {trial_of_refunds: {min_refunds: 7}}}}"
+    )
+    tried = _run(checkout, promtool, "-m", "bw_rules.cli", "test", "--config.file", str(file))
+    assert tried.returncode == 0, tried.stdout
+
+
+def test_no_test_of_rules_or_boards_holds_a_list_that_a_new_detector_is_missing_from(
+    checkout: Path, promtool: str
+):
+    for command in (["-m", "reference.rules_files"], ["dashboards/build.py"]):
+        assert _run(checkout, promtool, *command).returncode == 0
+    chosen = ["tests/rules/test_rule_file.py", "tests/dashboards/test_board_files.py"]
+    done = _run(checkout, promtool, "-m", "pytest", "-p", "no:cacheprovider", *chosen)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_a_detector_is_one_new_file_and_nothing_else(tmp_path: Path, promtool: str):

@@ -13,6 +13,7 @@ from bw_exporter.metrics import catalog
 from bw_rules.toolkit.average import Average
 from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook, asked
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, counter, scaled
 from bw_rules.toolkit.thresholds import (
     Base,
@@ -123,7 +124,7 @@ def description(t: Thresholds) -> str:
         f"Charges that failed within {duration(t.window)}: {VALUE} of {attempts}; "
         f"{duration(t.baseline)} earlier: {then}. Fires from {t.min_failures} failures that are "
         f"{t.multiplier} times as many as then and as on average, "
-        f"or when {t.failure_pct}% of at least {t.min_attempts} attempts fail."
+        f"or when {t.failure_pct} % of at least {t.min_attempts} attempts fail."
     )
 
 
@@ -252,4 +253,11 @@ DETECTOR = Detector(
         "the share. A shop with few charges a day wants a higher `min_failures`, not a higher `multiplier`.",
     ),
     cases=cases,
+    panel=Panel(
+        "Failed charges within $window",
+        "Charges that failed, and the number that is a spike: a multiple of the tenant's own past, or a share "
+        "of its attempts. Normal: well below the dashed line.",
+        f"tenant:{FAILURES.name}:delta$window",
+        f"tenant:{FAILURES.name}:threshold$window",
+    ),
 )

@@ -10,6 +10,7 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.finding import Finding
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
 from bw_rules.toolkit.thresholds import Base, DurationBetween, Severity
 
@@ -62,4 +63,11 @@ DETECTOR = Detector(
         "a second charge come late. Both act in the exporter. `hold` is how long the alert stands.",
     ),
     cases=FINDING.cases,
+    panel=Panel(
+        "Duplicate charges within $hold",
+        "The same amount taken again from the same payer, and not given back. Normal: zero. Which charges: "
+        "bw-exporter findings --tenant $tenant.",
+        f"tenant:{FOUND.name}:delta$hold",
+        f"tenant:{FOUND.name}:threshold$hold",
+    ),
 )

@@ -10,6 +10,7 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.finding import Finding
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
 from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
 
@@ -63,4 +64,11 @@ DETECTOR = Detector(
         "exporter. `hold` is how long the alert stands.",
     ),
     cases=FINDING.cases,
+    panel=Panel(
+        "Invoice mismatches within $hold",
+        "Invoices that ask for another amount than their subscription says. Normal: zero. Which invoices: "
+        "bw-exporter findings --tenant $tenant.",
+        f"tenant:{FOUND.name}:delta$hold",
+        f"tenant:{FOUND.name}:threshold$hold",
+    ),
 )

@@ -12,6 +12,7 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import MONEY, Detector, Runbook, asked
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, counter, indented, scaled, times
 from bw_rules.toolkit.thresholds import (
     Base,
@@ -116,7 +117,7 @@ def description(t: Thresholds) -> str:
     against = "on the same weekday" if t.compare == "weekday" else "on average"
     return (
         f"{MONEY}{now} {{{{ $labels.currency }}}} within {duration(t.window)}, against {usual} {against} "
-        f"in the {duration(t.baseline)} before. Fires at {t.drop_pct}% less."
+        f"in the {duration(t.baseline)} before. Fires when revenue is at most {100 - t.drop_pct} % of usual."
     )
 
 
@@ -244,4 +245,14 @@ DETECTOR = Detector(
         "quiet weekends; a `baseline` of several weeks then needs Prometheus to keep that long.",
     ),
     cases=cases,
+    panel=Panel(
+        "Revenue of the window",
+        "Gross revenue of the tenant's window (usually a day) in whole units of the currency, and the share of "
+        "its usual revenue that is a drop. Normal: above the dashed line, about twice as high. The dashed line begins "
+        "when Prometheus knows eight days.",
+        f"tenant:{REVENUE.name}:delta$window",
+        f"tenant:{REVENUE.name}:threshold$window",
+        "money",
+        "fires at or below",
+    ),
 )

@@ -10,6 +10,7 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
 from bw_rules.toolkit.detector import Detector, Runbook
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, created, quoted
 from bw_rules.toolkit.thresholds import Base, DurationBetween, For
 
@@ -24,12 +25,17 @@ class Thresholds(Base):
 
 
 UP = "billing:up:max"
+SILENCE = "tenant:billing_silence_seconds:now"
 THRESHOLD = "tenant:billing_silence_seconds:threshold"
 
 
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: ARG001 - every detector's signature
-    """Whether any replica could be scraped; 0 too where none is known."""
-    return (Recording(UP, f"max(up{{job={quoted(scope.job)}}}) or vector(0)"),)
+    """Whether any replica could be scraped, 0 too where none is known; and seconds of silence, for dashboards."""
+    last = f"max by (tenant) ({scope.latest(catalog.LAST_EVENT.name)} > 0)"
+    return (
+        Recording(UP, f"max(up{{job={quoted(scope.job)}}}) or vector(0)"),
+        Recording(SILENCE, f"time() - ({last} or on (tenant) {created(scope)})"),
+    )
 
 
 def condition(t: Thresholds, scope: Scope) -> str:
@@ -56,7 +62,7 @@ def description(t: Thresholds) -> str:
     """How long it has been silent."""
     return (
         "Stripe has sent no validly signed event for {{ $value | humanizeDuration }} (or never, since it was set up). "
-        f"Fires above {duration(t.max_silence)}."
+        f"Fires when nothing came for more than {duration(t.max_silence)}."
     )
 
 
@@ -146,4 +152,13 @@ DETECTOR = Detector(
         tune="`max_silence` above the longest quiet time of a normal night; `enabled: false` for test accounts.",
     ),
     cases=cases,
+    panel=Panel(
+        "Silence",
+        "Time since the last validly signed event, or since the tenant was set up. Normal: a sawtooth of minutes, "
+        "longer at night, below the dashed line.",
+        SILENCE,
+        THRESHOLD,
+        "s",
+        "fires above",
+    ),
 )

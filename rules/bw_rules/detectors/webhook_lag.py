@@ -11,6 +11,7 @@ from bw_exporter.config import durations
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_rules.toolkit.cases import MINUTE, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Counter, Recording, Scope
 from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween, problem
 
@@ -70,7 +71,7 @@ def description(t: Thresholds) -> str:
     """How many came late."""
     return (
         f"Events within {durations.render(t.window)} that came more than {t.max_lag}s after Stripe made them: "
-        f"{VALUE}. Fires from {t.min_events}."
+        f"{VALUE}. Fires from {t.min_events} late {'event' if t.min_events == 1 else 'events'}."
     )
 
 
@@ -125,4 +126,11 @@ DETECTOR = Detector(
         tune="`max_lag` to another bucket of the histogram, `min_events` to ignore stragglers.",
     ),
     cases=cases,
+    panel=Panel(
+        "Events over $limit late within $window",
+        "First deliveries that took longer than the limit. Normal: zero; after an outage Stripe repeats what was "
+        "missed, and this ends by itself.",
+        f"tenant:{WEBHOOK_LAG.name}_late$limit:delta$window",
+        f"tenant:{WEBHOOK_LAG.name}_late$limit:threshold$window",
+    ),
 )

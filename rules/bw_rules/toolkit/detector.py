@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bw_rules.toolkit.cases import Case
+    from bw_rules.toolkit.panel import Panel
     from bw_rules.toolkit.promql import Recording, Scope
 
 
@@ -28,7 +29,9 @@ class Detector:
 
     `recordings` are shared by all tenants and differ only by windows; `condition` and `threshold` are made
     once for each distinct set of thresholds, for the tenants of the scope. `threshold` is the level at which
-    it would fire, in the unit of the value. `labels` survive the condition and may stand in annotations.
+    it would fire, in the unit of the value. `reach` is how far back its rules look, in seconds. `labels` survive the
+    condition and may stand in annotations. `findings` says that the exporter lists what it found. Without a `panel`
+    a dashboard draws the threshold and what was counted, under the summary.
     """
 
     alert: str
@@ -42,7 +45,7 @@ class Detector:
     cases: Callable[[Any], tuple[Case, ...]]
     labels: tuple[str, ...] = ("tenant",)
     findings: bool = False
-    component: str = "billing"
+    panel: Panel | None = None
 
 
 VALUE = '{{ $value | printf "%.0f" }}'
