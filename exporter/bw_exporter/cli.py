@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bw_exporter.config.tenants import Tenants
+
+_log = logging.getLogger(__name__)
 
 _CONFIG_FILE = "tenants.yaml"
 _STORAGE_URL = "sqlite:///data/billingwatch.db"
@@ -138,7 +141,10 @@ def _load(path: str) -> Tenants:
     from bw_exporter.config import tenants  # noqa: PLC0415
     from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
 
-    return tenants.load(path, detectors=THRESHOLDS)
+    found = tenants.load(path, detectors=THRESHOLDS)
+    for one in found.unread:
+        _log.warning("a key of %s has no effect: %s: %s", path, one.path, one.message)
+    return found
 
 
 def _serve(args: Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bw_exporter.command_line.parser import run_chosen
 from bw_exporter.config import tenants
 from bw_exporter.config.problems import nearest
-from bw_exporter.errors import BillingWatchError
+from bw_exporter.errors import BillingWatchError, ConfigError
 from bw_rules import arguments, output
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.groups import build
@@ -146,7 +146,10 @@ def _ways_out(name: str, found: Tenants) -> str:
 
 
 def _load(args: Namespace) -> Tenants:
-    return tenants.load(args.config_file, detectors=THRESHOLDS, read_secrets=False)
+    found = tenants.load(args.config_file, detectors=THRESHOLDS, read_secrets=False)
+    if found.unread:
+        raise ConfigError(found.source, found.unread)
+    return found
 
 
 def _settings(args: Namespace, found: Tenants) -> build.Settings:

@@ -28,6 +28,8 @@ def report(
         tenants = tenants_file.load(path, detectors=detectors, environ=environ)
     except ConfigError as error:
         return 1, str(error).splitlines()
+    if tenants.unread:
+        return 1, str(ConfigError(path, tenants.unread)).splitlines()
     counts = f"{_count(len(tenants.all), 'tenant')}, {_count(len(tenants.receivers), 'receiver')}"
     return 0, [f"{path}: {counts}: ok", *(f"{path}: warning: {line}" for line in warnings(tenants))]
 

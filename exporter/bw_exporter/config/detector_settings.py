@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,16 +18,38 @@ if TYPE_CHECKING:
 _MAPPING = "must be a mapping: `key: value` lines below it"
 
 
+@runtime_checkable
+class Choosy(Protocol):
+    """Thresholds that do not read all of their keys."""
+
+    def unread(self) -> frozenset[str]:
+        """Return the keys that have no effect beside the others."""
+
+    def to_read(self, given: Mapping[str, object]) -> str:
+        """Return what to write so that the keys of a section are read."""
+
+
 class DetectorSettings:
     """Merges and validates `detectors:` sections; equal results are the same object."""
 
-    def __init__(self, models: Mapping[str, type[BaseModel]], section: object, problems: Problems) -> None:
-        """`section` is `defaults.detectors`; mistakes in it are noted once, not again for each tenant."""
+    def __init__(
+        self,
+        models: Mapping[str, type[BaseModel]],
+        section: object,
+        problems: Problems,
+        unread: Problems,
+    ) -> None:
+        """`section` is `defaults.detectors`; mistakes in it are noted once, not again for each tenant.
+
+        Keys that are right and have no effect are noted in `unread`.
+        """
+        self.unread = unread
         self._models = models
         self._problems = problems
         self._shared: dict[object, Any] = {}
         self._given = self._sections(section, ("defaults", "detectors"))
         self._unusable: set[str] = set()
+        self._read_by_tenants: set[tuple[str, str]] = set()
         self.defaults: dict[str, BaseModel] = {}
         for name, model in models.items():
             thresholds = self._valid(name, {}, ("defaults", "detectors", name))
@@ -43,9 +65,32 @@ class DetectorSettings:
         found = dict(self.defaults)
         for name, values in own.items():
             found[name] = self._valid(name, values, (*path, "detectors", name)) or found[name]
+            unread = _unread(found[name])
+            self._read_by_tenants.update(
+                (name, key) for key in self._given.get(name, {}) if key not in unread
+            )
+            self._note_unread(name, found[name], {key: values[key] for key in values if key in unread}, path)
         key = tuple(id(found[name]) for name in self._models)
         shared: dict[str, BaseModel] = self._shared.setdefault(key, found)
         return shared
+
+    def note_unread_defaults(self) -> None:
+        """Note the keys of the defaults that no tenant reads; to be called after the last tenant."""
+        for name, values in self._given.items():
+            unread = _unread(self.defaults[name])
+            kept = {
+                key: value
+                for key, value in values.items()
+                if key in unread and (name, key) not in self._read_by_tenants
+            }
+            self._note_unread(name, self.defaults[name], kept, ("defaults",))
+
+    def _note_unread(self, name: str, thresholds: BaseModel, values: dict[str, Any], path: Path) -> None:
+        if values and isinstance(thresholds, Choosy):
+            keys = ", ".join(values)
+            self.unread.add(
+                (*path, "detectors", name), f"{keys}: {_not_read(values)}; {thresholds.to_read(values)}"
+            )
 
     def _sections(self, section: object, path: Path) -> dict[str, dict[str, Any]]:
         """Return the usable part of a `detectors:` mapping."""
@@ -94,3 +139,11 @@ class DetectorSettings:
     def _share(self, thresholds: BaseModel) -> BaseModel:
         shared: BaseModel = self._shared.setdefault(thresholds, thresholds)
         return shared
+
+
+def _unread(thresholds: BaseModel) -> frozenset[str]:
+    return thresholds.unread() if isinstance(thresholds, Choosy) else frozenset()
+
+
+def _not_read(values: Mapping[str, object]) -> str:
+    return f"{'has' if len(values) == 1 else 'have'} no effect"

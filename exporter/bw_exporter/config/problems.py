@@ -67,13 +67,17 @@ class Problems:
 
     def raise_any(self) -> None:
         """Raise ConfigError if anything was noted."""
+        if found := self.in_file_order():
+            raise ConfigError(self._document.source, found)
+
+    def in_file_order(self) -> tuple[Problem, ...]:
+        """Return what was noted, and the document's own flaws, in the order of its lines."""
         placed = [((flaw.line, flaw.column), flaw.problem) for flaw in self._document.flaws]
         for path, message in self._found:
             line, column = self._document.place(path)
             placed.append(((line, column), Problem(dotted(path) or "file", f"{message} (line {line})")))
-        if placed:
-            placed.sort(key=lambda item: item[0])
-            raise ConfigError(self._document.source, tuple(problem for _, problem in placed))
+        placed.sort(key=lambda item: item[0])
+        return tuple(problem for _, problem in placed)
 
 
 def dotted(path: Path) -> str:

@@ -21,6 +21,8 @@ from bw_exporter.config.webhook_secrets import SecretReader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bw_exporter.errors import Problem
+
 _TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _TOP_LEVEL = ("defaults", "tenants", "receivers", "watchdog")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -68,7 +70,8 @@ class Tenants:
     """A whole tenants.yaml; `all` is sorted by id. Pickles small, since tenants share what is equal.
 
     What begins with `default_` is what a tenant has that overrides nothing. `dashboard_base` is the address that
-    alerts link to, without a slash at its end, or None where the file names none.
+    alerts link to, without a slash at its end, or None where the file names none. `unread` are keys that are right and
+    have no effect, each with what to write instead.
     """
 
     all: tuple[Tenant, ...]
@@ -80,6 +83,7 @@ class Tenants:
     default_notify: tuple[str, ...] = ()
     default_past: Past = "4w"
     dashboard_base: str | None = None
+    unread: tuple[Problem, ...] = ()
 
     @cached_property
     def by_id(self) -> Mapping[str, Tenant]:
@@ -115,9 +119,11 @@ def load(
         if key not in _TOP_LEVEL:
             problems.add((key,), unknown(key, _TOP_LEVEL))
     secrets = SecretReader(Path(path).parent, environ, read=read_secrets)
-    reader = _Reader(top, problems, secrets, detectors)
+    unread = Problems(document)
+    reader = _Reader(top, problems, unread, secrets, detectors)
     tenants = reader.tenants(top.get("tenants"))
     watchdog = reader.watchdog(top.get("watchdog"))
+    reader.settings.note_unread_defaults()
     problems.raise_any()
     return Tenants(
         tuple(sorted(tenants, key=lambda tenant: tenant.id)),
@@ -129,6 +135,7 @@ def load(
         reader.default_notify,
         reader.defaults.past or "4w",
         reader.defaults.dashboard_base,
+        unread=unread.in_file_order(),
     )
 
 
@@ -139,6 +146,7 @@ class _Reader:
         self,
         top: Mapping[str, Any],
         problems: Problems,
+        unread: Problems,
         secrets: SecretReader,
         detectors: Mapping[str, type[BaseModel]],
     ) -> None:
@@ -153,7 +161,7 @@ class _Reader:
         defaults = raw if isinstance(raw, dict) else {}
         self.labels = self.defaults.labels
         self.default_notify = self._notify(defaults.get("notify"), ("defaults", "notify"))
-        self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems)
+        self.settings = DetectorSettings(detectors, defaults.get("detectors"), problems, unread)
         self._default_limit = self._rate_limit(self.defaults, RateLimit(), ("defaults",))
 
     def tenants(self, section: object) -> list[Tenant]:

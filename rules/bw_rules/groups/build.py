@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bw_exporter import DOCS_URL
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.profiles import Profile, profiles
-from bw_rules.groups.rule import Alert, Group
+from bw_rules.groups.rule import SLOW_INTERVAL_SECONDS, Alert, Group
 from bw_rules.toolkit.promql import Recording, Scope, tenants_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bw_exporter.config.tenants import Tenants
     from bw_rules.toolkit.detector import Detector
@@ -69,25 +69,47 @@ def detector_of(group: str) -> str:
 def _groups(
     name: str, detector: Detector, tenants: Tenants, settings: Settings, at_most: int | None
 ) -> Iterator[Group]:
-    """Yield the detector's group, or several where one would be too large.
+    """Yield the detector's groups: of habits, every five minutes, and of all that reads them, every minute.
 
-    Each of several holds all that is recorded of its own tenants. Were alerts to read what another group records,
-    they would see one counter of this minute beside another of the last.
+    Where one would be too large there are several, each with all that is recorded of its own tenants. Were alerts to
+    read what another group records now, they would see one counter of this minute beside another of the last. Habits
+    are read with a bridge of some minutes, and read counters as they were hours ago, so that they may stand apart.
     """
     parts = _parts(detector, profiles(tenants, name), at_most)
     for number, part in enumerate(parts):
         here = sorted(tenant for profile in part for tenant in profile.tenants)
         later = sorted(tenant for other in parts[1:] for profile in other for tenant in profile.tenants)
         matcher = tenants_matcher(here) if number else tenants_matcher(later, negative=True)
-        recordings = _recordings(detector, part, Scope(settings.job, matcher))
-        if number:
-            # What is recorded of no tenant at all is recorded once, in the first group.
-            of_all = set(_recordings(detector, part, Scope(settings.job)))
-            recordings = [one for one in recordings if one not in of_all]
-        levels = (_threshold(detector, profile, settings.job) for profile in part)
+        scope, everyone = Scope(settings.job, matcher), Scope(settings.job)
+        suffix = f".{number + 1}" if number else ""
+        if habits := _recorded(detector.habits, part, scope, everyone if number else None):
+            yield from _habits(f"billingwatch.{name}.habit{suffix}", habits, at_most)
+        recordings = _recorded(detector.recordings, part, scope, everyone if number else None)
+        levels = (level for profile in part for level in _levels(detector, profile, settings.job))
         alerts = (alert(name, detector, profile, settings) for profile in part)
-        title = f"billingwatch.{name}" + (f".{number + 1}" if number else "")
-        yield Group(title, (*recordings, *levels, *alerts))
+        yield Group(f"billingwatch.{name}{suffix}", (*recordings, *levels, *alerts))
+
+
+def _habits(title: str, habits: list[Recording], at_most: int | None) -> Iterator[Group]:
+    """Yield the habits' groups: none reads another, so that they are cut anywhere."""
+    size = at_most or len(habits)
+    for number, start in enumerate(range(0, len(habits), size)):
+        letter = f"{chr(ord('a') + number)}" if number else ""
+        yield Group(title + letter, tuple(habits[start : start + size]), SLOW_INTERVAL_SECONDS)
+
+
+def _recorded(
+    made_of: Callable[[Any, Scope], tuple[Recording, ...]],
+    part: Sequence[Profile],
+    scope: Scope,
+    of_all: Scope | None,
+) -> list[Recording]:
+    """Return what a part records; what is recorded of no tenant at all, only where `of_all` is None."""
+    found = _recordings(made_of, part, scope)
+    if of_all is None:
+        return found
+    first = set(_recordings(made_of, part, of_all))
+    return [one for one in found if one not in first]
 
 
 def _parts(detector: Detector, found: Sequence[Profile], at_most: int | None) -> list[list[Profile]]:
@@ -96,20 +118,25 @@ def _parts(detector: Detector, found: Sequence[Profile], at_most: int | None) ->
         return [list(found)]
     parts: list[list[Profile]] = [[]]
     names: set[str] = set()
+    rules = 0
     for profile in found:
         own = {recording.name for recording in detector.recordings(profile.settings, Scope(""))}
-        if parts[-1] and len(names | own) + 2 * (len(parts[-1]) + 1) > at_most:
+        more = 1 + len(_levels(detector, profile, ""))
+        if parts[-1] and len(names | own) + rules + more > at_most:
             parts.append([])
-            names = set()
+            names, rules = set(), 0
         parts[-1].append(profile)
         names |= own
+        rules += more
     return parts
 
 
-def _recordings(detector: Detector, part: Iterable[Profile], scope: Scope) -> list[Recording]:
+def _recordings(
+    made_of: Callable[[Any, Scope], tuple[Recording, ...]], part: Iterable[Profile], scope: Scope
+) -> list[Recording]:
     made: dict[str, Recording] = {}
     for profile in part:
-        for recording in detector.recordings(profile.settings, scope):
+        for recording in made_of(profile.settings, scope):
             made.setdefault(recording.name, recording)
     return list(made.values())
 
@@ -121,9 +148,10 @@ def _split(group: Group, at_most: int | None) -> Iterator[Group]:
         yield Group(group.name + (f".{number + 1}" if number else ""), group.rules[start : start + size])
 
 
-def _threshold(detector: Detector, profile: Profile, job: str) -> Recording:
-    level = detector.threshold(profile.settings, profile.scope(job))
-    return Recording(level.name, level.expr, (("threshold_profile", profile.name),))
+def _levels(detector: Detector, profile: Profile, job: str) -> list[Recording]:
+    """Return the rules that record at which level the profile's tenants have an alert, one for each window."""
+    found = detector.levels(profile.settings, profile.scope(job))
+    return [Recording(one.name, one.expr, (("threshold_profile", profile.name),)) for one in found]
 
 
 def alert(name: str, detector: Detector, profile: Profile, settings: Settings) -> Alert:

@@ -19,7 +19,7 @@ NAME = "watchdog"
 EVALUATION_FAILURES = "BillingRuleEvaluationFailures"
 _MINUTE = 60
 _REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
-_OUR_GROUPS = 'rule_group=~".*;billingwatch[.][a-z_]+([.][0-9]+)?"'
+_OUR_GROUPS = 'rule_group=~".*;billingwatch[.][a-z_]+([.][a-z0-9]+)*"'
 """Prometheus' label is the rule file, which may be anybody's, and after `;` the group's name."""
 _ACCEPTED = 'result=~"accepted|redelivered"'
 

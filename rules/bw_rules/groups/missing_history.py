@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bw_exporter.config.durations import render as duration
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups.exporter_alerts import EVENTS, ExporterAlert
+from bw_rules.groups.profiles import Pasts
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import DAY, HOUR, Scope, created, tenants_matcher
 
@@ -34,10 +35,11 @@ USUAL = Reach(8 * DAY)
 
 def reaches(tenants: Tenants) -> tuple[Reach, ...]:
     """Return every distinct reach: that of the defaults for all tenants but those that look back otherwise."""
-    default = _reach(tenants.default_detectors)
+    over = Pasts()
+    default = _reach(tenants.default_detectors, over, tenants.default_past)
     others: dict[int, list[str]] = {}
     for tenant in tenants.all:
-        if (own := _reach(tenant.detectors)) != default:
+        if (own := _reach(tenant.detectors, over, tenant.past)) != default:
             others.setdefault(own, []).append(tenant.id)
     left_out = sorted(tenant for ids in others.values() for tenant in ids)
     found = [Reach(default, tenants_matcher(left_out, negative=True))]
@@ -47,9 +49,9 @@ def reaches(tenants: Tenants) -> tuple[Reach, ...]:
     return tuple(reach for reach in found if reach.seconds)
 
 
-def _reach(detectors: Mapping[str, Any]) -> int:
+def _reach(detectors: Mapping[str, Any], over: Pasts, past: str) -> int:
     enabled = (name for name in DETECTORS if detectors[name].enabled)
-    return max((DETECTORS[name].reach(detectors[name]) for name in enabled), default=0)
+    return max((DETECTORS[name].reach(over.thresholds(detectors[name], past)) for name in enabled), default=0)
 
 
 def missing(job: str, reach: Reach) -> ExporterAlert:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bw_rules.toolkit.promql import Scope, tenants_matcher
+from bw_rules.toolkit.thresholds import Base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.toolkit.thresholds import Base
 
 DEFAULT = "default"
 
@@ -41,12 +41,13 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
 
     `tenants` of the default profile names those of the file that fall under it.
     """
-    default = tenants.default_detectors[detector]
+    over = Pasts()
+    default = over.thresholds(tenants.default_detectors[detector], tenants.default_past)
     shared = _Shared()
     groups: dict[str, list[str]] = {}
     found: dict[str, tuple[Base, Mapping[str, str]]] = {}
     for tenant in tenants.all:
-        settings = tenant.detectors[detector]
+        settings = over.thresholds(tenant.detectors[detector], tenant.past)
         same = settings is default or settings == default
         plain = same and tenant.labels == tenants.default_labels
         name = DEFAULT if plain else shared.name(settings, tenant.labels)
@@ -68,6 +69,20 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
     return tuple(result)
 
 
+class Pasts:
+    """Thresholds of tenants together with their `past`; equal ones are the same object."""
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[int, str], Base] = {}
+
+    def thresholds(self, settings: Base, past: str) -> Base:
+        """Return the thresholds as they are read with a past of `4w` or `2w`."""
+        key = (id(settings), past)
+        if key not in self._shared:
+            self._shared[key] = settings.over(int(past.removesuffix("w")))
+        return self._shared[key]
+
+
 class _Shared:
     """Names of override profiles, computed once for each distinct pair of settings and labels."""
 
@@ -78,7 +93,9 @@ class _Shared:
         """Return a name that depends on the content alone, so that it stays when tenants come and go."""
         key = (id(settings), id(labels))
         if key not in self._names:
-            content = [settings.model_dump(mode="json", by_alias=True), sorted(labels.items())]
+            content: list[object] = [settings.model_dump(mode="json", by_alias=True), sorted(labels.items())]
+            if settings.reads_past and settings.weeks != Base.USUAL_WEEKS:
+                content.append(settings.weeks)
             digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
             self._names[key] = f"override-{digest[:12]}"
         return self._names[key]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from bw_rules.toolkit.promql import Recording
 
 INTERVAL_SECONDS = 60
+SLOW_INTERVAL_SECONDS = 300
+"""How often habits are recorded: they change by the day, and cost most of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,14 @@ class Group:
 
     name: str
     rules: tuple[Recording | Alert, ...]
+    interval: int = INTERVAL_SECONDS
 
 
 def as_mapping(group: Group) -> dict[str, Any]:
     """Return the group as Prometheus' rule file has it."""
     return {
         "name": group.name,
-        "interval": duration(INTERVAL_SECONDS),
+        "interval": duration(group.interval),
         "rules": [_alert(rule) if isinstance(rule, Alert) else _recording(rule) for rule in group.rules],
     }
 

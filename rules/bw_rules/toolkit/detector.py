@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,24 @@ class Runbook:
     tune: str
 
 
+def _none(t: Any, scope: Scope) -> tuple[Recording, ...]:  # noqa: ANN401, ARG001 - no recording
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way of judging, by evidence or by thresholds alone; the functions are those of a Detector."""
+
+    recordings: Callable[[Any, Scope], tuple[Recording, ...]]
+    condition: Callable[[Any, Scope], str]
+    threshold: Callable[[Any, Scope], Recording]
+    description: Callable[[Any], str]
+    reach: Callable[[Any], int]
+    cases: Callable[[Any], tuple[Case, ...]]
+    habits: Callable[[Any, Scope], tuple[Recording, ...]] = _none
+    further: Callable[[Any, Scope], tuple[Recording, ...]] = _none
+
+
 @dataclass(frozen=True, slots=True)
 class Detector:
     """One kind of billing trouble. The functions take the detector's own Thresholds.
@@ -31,7 +49,8 @@ class Detector:
     once for each distinct set of thresholds, for the tenants of the scope. `threshold` is the level at which
     it would fire, in the unit of the value. `reach` is how far back its rules look, in seconds. `labels` survive the
     condition and may stand in annotations. `findings` says that the exporter lists what it found. Without a `panel`
-    a dashboard draws the threshold and what was counted, under the summary.
+    a dashboard draws the threshold and what was counted, under the summary. `habits` are recorded every five minutes
+    in a group of their own: what was usual hours and weeks ago. `further` are levels of further windows.
     """
 
     alert: str
@@ -46,6 +65,39 @@ class Detector:
     labels: tuple[str, ...] = ("tenant",)
     findings: bool = False
     panel: Panel | None = None
+    habits: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
+    further: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
+
+    def levels(self, t: Any, scope: Scope) -> tuple[Recording, ...]:  # noqa: ANN401 - its own Thresholds
+        """Return the threshold, and the further ones."""
+        return (self.threshold(t, scope), *self.further(t, scope))
+
+
+def judged_by(
+    method: Callable[[Any], Method],
+    *,
+    alert: str,
+    summary: str,
+    runbook: Runbook,
+    panel: Panel,
+    labels: tuple[str, ...] = ("tenant",),
+) -> Detector:
+    """Return a detector whose thresholds choose the method by which it judges."""
+    return Detector(
+        alert=alert,
+        summary=summary,
+        recordings=lambda t, scope: method(t).recordings(t, scope),
+        condition=lambda t, scope: method(t).condition(t, scope),
+        threshold=lambda t, scope: method(t).threshold(t, scope),
+        description=lambda t: method(t).description(t),
+        reach=lambda t: method(t).reach(t),
+        runbook=runbook,
+        cases=lambda t: method(t).cases(t),
+        labels=labels,
+        panel=panel,
+        habits=lambda t, scope: method(t).habits(t, scope),
+        further=lambda t, scope: method(t).further(t, scope),
+    )
 
 
 VALUE = '{{ $value | printf "%.0f" }}'

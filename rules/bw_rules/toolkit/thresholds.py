@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic_core import PydanticCustomError, core_schema
 
 from bw_exporter.config import durations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import GetCoreSchemaHandler
 
 
@@ -162,3 +164,61 @@ class Base(BaseModel):
     severity: Severity = "warning"
     for_: For = 0
     keep_firing_for: KeepFiringFor = 0
+    USUAL_WEEKS: ClassVar[int] = 4
+
+    _weeks: int = PrivateAttr(USUAL_WEEKS)
+
+    @property
+    def weeks(self) -> int:
+        """How many weeks of the past are compared with: the tenant's `past`, which is no key of a detector."""
+        return self._weeks
+
+    def over(self, weeks: int) -> Self:
+        """Return the same thresholds for a tenant with that many weeks of past."""
+        if not self.reads_past or weeks == self._weeks:
+            return self
+        changed = self.model_copy()
+        changed._weeks = weeks  # noqa: SLF001 - of a copy of the same class
+        return changed
+
+    @property
+    def reads_past(self) -> bool:
+        """Whether the tenant's `past` makes a difference."""
+        return False
+
+
+Sensitivity = Literal["low", "normal", "high", "fixed"]
+
+
+class Weighed(Base):
+    """Thresholds of a detector that weighs evidence, or with `sensitivity: fixed` takes the thresholds alone.
+
+    `only_fixed` are the keys that are read with `fixed` alone.
+    """
+
+    only_fixed: ClassVar[frozenset[str]] = frozenset()
+
+    sensitivity: Sensitivity = Field(
+        "normal",
+        description="How sure the alert must be that it is no chance: `low` fires rarely, `high` early. With `fixed` "
+        "the thresholds alone decide.",
+    )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the thresholds alone decide."""
+        return self.sensitivity == "fixed"
+
+    @property
+    def reads_past(self) -> bool:
+        """Evidence is weighed against the tenant's past."""
+        return not self.fixed
+
+    def unread(self) -> frozenset[str]:
+        """Return the keys that have no effect beside the others."""
+        return frozenset() if self.fixed else self.only_fixed
+
+    def to_read(self, given: Mapping[str, object]) -> str:
+        """Return what to write so that the keys of a section are read."""
+        keys = ", ".join(f"{key}: {value}" for key, value in given.items())
+        return f"remove it, or write {{sensitivity: fixed, {keys}}} to go by thresholds alone"

@@ -14,12 +14,13 @@ from bw_exporter.config.durations import render as duration
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS
-from bw_rules.groups.profiles import profiles
+from bw_rules.groups.profiles import Pasts, profiles
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from bw_exporter.config.shape import Past
     from bw_rules.toolkit.thresholds import Base
 
 _COARSE, _FINE = 10 * MINUTE, MINUTE
@@ -50,7 +51,7 @@ def trials(tenants: Tenants) -> tuple[Trial, ...]:
             chosen = _at_once(settings)
             for case in detector.cases(chosen):
                 title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile} {case.name}")
-                found.append(Trial(name, _tenant(title, {**defaults, name: chosen}), case))
+                found.append(Trial(name, _tenant(title, {**defaults, name: chosen}, chosen.weeks), case))
     return tuple(found)
 
 
@@ -61,6 +62,7 @@ def cast(found: Iterable[Trial], tenants: Tenants) -> Tenants:
         receivers={},
         source="cases",
         default_detectors=_defaults(tenants),
+        default_past=tenants.default_past,
     )
 
 
@@ -155,7 +157,8 @@ def _span(trial: Trial) -> int:
     case = trial.case
     times = [before for one in case.series for before, _ in one.steps] + [before for before, _ in case.up]
     times += [case.created, case.last_event or 0]
-    reach = DETECTORS[trial.detector].reach(trial.tenant.detectors[trial.detector])
+    settings = Pasts().thresholds(trial.tenant.detectors[trial.detector], trial.tenant.past)
+    reach = DETECTORS[trial.detector].reach(settings)
     return max(reach, *(before for before in times if before < ALWAYS))
 
 
@@ -167,8 +170,9 @@ def _at_once(settings: Base) -> Base:
     return settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
 
 
-def _tenant(title: str, detectors: Mapping[str, Base]) -> Tenant:
-    return replace(_BLANK, id=title, name=title, path=title, detectors=detectors)
+def _tenant(title: str, detectors: Mapping[str, Base], weeks: int) -> Tenant:
+    past: Past = "2w" if weeks == 2 else "4w"  # noqa: PLR2004 - two weeks
+    return replace(_BLANK, id=title, name=title, path=title, detectors=detectors, past=past)
 
 
 _BLANK = Tenant("", "", "live", "", (), RateLimit(), "charge", {}, (), {})
