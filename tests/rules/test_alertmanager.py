@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
+from bw_rules import cli
 from bw_rules.render import alertmanager, merge
 from bw_rules.verify import tools
 
@@ -356,3 +361,90 @@ def test_merging_again_works_with_a_receiver_that_nobody_names(
     first = merge.merge(str(base), alertmanager.routing(tenants, (0, 25)), "tenants.yaml")
     base.write_text(first)
     assert merge.merge(str(base), alertmanager.routing(tenants, (0, 25)), "tenants.yaml") == first
+
+
+BOMB = "b0: &b0 [x, x]\n" + "".join(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 10)}]\n" for n in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 40_000, "line 1: is nested too deeply; flatten it"),
+        ("{a: " * 40_000, "line 1: is nested too deeply; flatten it"),
+        ("route: " + "[" * 2_000 + "]" * 2_000, "line 1: is nested too deeply; flatten it"),
+        (BASE + BOMB, "values, each alias counted as what it stands for"),
+        (BASE + "more: &x [*x]\n", "line 14: an anchor may not contain itself"),
+        ("route: {receiver: [a, b]}\n", "route.receiver: must be the name of one receiver; correct it (line 1)"),
+        ("route:\n  receiver: a\n  routes:\n    - receiver: {a: b}\n", "route.routes.0.receiver: must be the name"),
+        ("route: {receiver: a, routes: {a: b}}\n", "route.routes: must be a list; correct it (line 1)"),
+        ("route: {receiver: a, routes: [a]}\n", "route.routes.0: must be a mapping"),
+        ("route: {receiver: a, routes: [{matchers: [[a]]}]}\n", "route.routes.0.matchers.0: must be a matcher"),
+        ("route: [a]\n", "route: must be a mapping"),
+        ("route: {receiver: a}\nreceivers: {a: b}\n", "receivers: must be a list; correct it (line 2)"),
+        ("route: {receiver: a}\nreceivers: [a]\n", "receivers.0: must be a mapping"),
+        ("route: {receiver: a}\nreceivers: [{name: [a]}]\n", "receivers.0.name: must be the receiver's name"),
+        ("route: {receiver: a}\ninhibit_rules: [a]\n", "inhibit_rules.0: must be a mapping"),
+        ("route: {receiver: a}\nglobal: [a]\n", "global: must be a mapping"),
+        ("route: {? [a] : b}\n", "line 1: a key must be plain text"),
+        ("{}\n", "route: is missing; give a complete alertmanager.yml"),
+        ("a\n", "file: is no mapping; give an alertmanager.yml"),
+        ("", "file: is no mapping; give an alertmanager.yml"),
+        ("a: [\n", "line 2: is no YAML"),
+    ],
+)  # fmt: skip
+def test_a_base_that_is_no_alertmanager_file_is_refused_with_the_place_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+):
+    (tmp_path / "base.yml").write_text(text)
+    (tmp_path / "tenants.yaml").write_text(FULL)
+    flags = ["--config.file", str(tmp_path / "tenants.yaml"), "--base", str(tmp_path / "base.yml")]
+    assert cli.main(["alertmanager", *flags]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path}/base.yml: ")
+    assert said in line
+
+
+def test_a_base_that_is_a_pipe_a_folder_or_too_large_is_refused_at_once(tmp_path: Path):
+    base = tmp_path / "base.yml"
+    os.mkfifo(base)
+    with pytest.raises(ConfigError, match="it is a named pipe, no regular file"):
+        merge.global_keys(str(base))
+    with pytest.raises(ConfigError, match="it is a folder"):
+        merge.global_keys(str(tmp_path))
+    base.unlink()
+    with base.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ConfigError, match="it has more than 16 MiB"):
+        merge.global_keys(str(base))
+
+
+_PARTS = st.recursive(
+    st.sampled_from(["a", 1, None, True, "nobody"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                "route receiver routes matchers receivers name inhibit_rules source_matchers global".split()
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(_PARTS)
+def test_whatever_a_base_holds_it_is_merged_or_refused_in_plain_words(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+):
+    base = tmp_path_factory.getbasetemp() / "wild.yml"
+    base.write_text(json.dumps(value))
+    ours = alertmanager.Routing([], [{"name": "nobody"}], [], ())
+    try:
+        merge.global_keys(str(base))
+        merged = merge.merge(str(base), ours, "tenants.yaml")
+    except ConfigError as error:
+        assert "; " in str(error)  # noqa: PT017
+    else:
+        assert yaml.safe_load(merged)["route"]

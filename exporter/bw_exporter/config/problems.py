@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 Path = tuple[object, ...]
 
+MOST_PROBLEMS = 1000
+"""Beyond these nothing is looked for: who wrote so many has made one mistake many times."""
+
+_MOST_CANDIDATES = 200
+_LONGEST_NAME = 100
+
 _WANTED = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
@@ -34,7 +41,10 @@ _WANTED = {
 
 
 class Problems:
-    """Gathers the mistakes of one document; `raise_any` reports them all, in file order."""
+    """Gathers the mistakes of one document; `raise_any` reports them all, in file order.
+
+    After MOST_PROBLEMS of them the next one is the last.
+    """
 
     def __init__(self, document: Document) -> None:
         """Places in messages come from `document`, and its flaws are the first mistakes."""
@@ -46,9 +56,14 @@ class Problems:
         return bool(self._found or self._document.flaws)
 
     def add(self, path: Path, message: str) -> None:
-        """Note one mistake at `path`; the same one twice is one, and what YAML lost is not blamed again."""
+        """Note one mistake at `path`; the same one twice is one, and what YAML lost is not blamed again.
+
+        Raises ConfigError where there are too many.
+        """
         if path not in self._lost:
             self._found[path, message] = None
+            if len(self._found) > MOST_PROBLEMS:
+                self.raise_any()
 
     def add_invalid(self, path: Path, error: ValidationError, model: type[BaseModel]) -> None:
         """Note every mistake pydantic found in the mapping at `path`, read as `model`."""
@@ -71,13 +86,17 @@ class Problems:
             raise ConfigError(self._document.source, found)
 
     def in_file_order(self) -> tuple[Problem, ...]:
-        """Return what was noted, and the document's own flaws, in the order of its lines."""
-        placed = [((flaw.line, flaw.column), flaw.problem) for flaw in self._document.flaws]
+        """Return what was noted, and the document's own flaws, in the order of its lines; the first of very many."""
+        flaws = self._document.flaws[:MOST_PROBLEMS]
+        placed = [((flaw.line, flaw.column), flaw.problem) for flaw in flaws]
         for path, message in self._found:
             line, column = self._document.place(path)
             placed.append(((line, column), Problem(dotted(path) or "file", f"{message} (line {line})")))
         placed.sort(key=lambda item: item[0])
-        return tuple(problem for _, problem in placed)
+        found = [problem for _, problem in placed]
+        if len(found) > MOST_PROBLEMS:
+            found[MOST_PROBLEMS:] = [Problem("file", "has more mistakes than these; correct them first")]
+        return tuple(found)
 
 
 def dotted(path: Path) -> str:
@@ -87,7 +106,8 @@ def dotted(path: Path) -> str:
 
 def nearest(name: object, names: Iterable[str], otherwise: str) -> str:
     """Return `did you mean x?` where one of `names` is close to `name`, else `otherwise`."""
-    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.6)
+    among = list(islice(names, _MOST_CANDIDATES))
+    close = difflib.get_close_matches(str(name)[:_LONGEST_NAME], among, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else otherwise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bw_exporter.config.problems import nearest, unknown
@@ -21,6 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 NOBODY = "nobody"
 """The receiver of what is meant to reach no one; bw-rules makes it, and no other may have its name."""
 
+_NAMED = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -66,7 +68,8 @@ def check_notify(
 def check_receiver(name: str, known: Mapping[str, object], path: Path, problems: Problems) -> None:
     """Note it in `problems` if there is no receiver called `name`."""
     if name not in known:
-        there = f"add it, or use one of {', '.join(known)}" if known else "add it under receivers:"
+        some = ", ".join(islice(known, _NAMED)) + (", …" if len(known) > _NAMED else "")
+        there = f"add it, or use one of {some}" if known else "add it under receivers:"
         problems.add(path, f"there is no receiver {redacted(name)[:63]}; {nearest(name, known, there)}")
 
 

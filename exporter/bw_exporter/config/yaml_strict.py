@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bw_exporter.config import yaml_nodes
 from bw_exporter.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 Value = Any
 """What YAML may hold: mappings, lists, str, int, Decimal, bool, None, dates."""
 
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _Path = tuple[str | int, ...]
 
-_DEEPEST = 100
-_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
+_COLLECTIONS = (f"{_TAG}map", f"{_TAG}seq")
+_LONGEST_NUMBER = 64
+_LONGEST_SHOWN = 80
+_CIRCULAR = "an anchor may not contain itself; write the value out"
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError, yaml.YAMLError)
 """What PyYAML raises on `!!bool maybe`, `!!timestamp soon` and the like."""
 
 
@@ -83,54 +85,11 @@ def load(path: str) -> Document:
 
 
 def read(path: str) -> Document:
-    """Read one YAML file that may have flaws. Raises ConfigError if it is no YAML at all."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ConfigError(path, (Problem("file", f"cannot be read ({reason}); give its path"),)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, (Problem("file", "is not UTF-8 text; save it as UTF-8"),)) from error
-    loader = _LOADER(text)
-    try:
-        _check_depth(text, path)
-        root = loader.get_single_node()
-        walk = _Walk(loader)
-        value = walk.value(root, ()) if root is not None else None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        said = f"{error.problem or 'cannot be parsed'}; correct it"
-        if error.problem_mark and _is_tab(text, error.problem_mark):
-            said = "a tab stands where YAML wants spaces; indent with spaces"
-        raise ConfigError(path, (Problem(f"line {line}", f"is no YAML: {said}"),)) from None
-    except yaml.YAMLError:
-        problem = Problem("file", "is no YAML: it holds characters YAML forbids; remove them")
-        raise ConfigError(path, (problem,)) from None
-    finally:
-        loader.dispose()
+    """Read one YAML file that may have flaws. Raises ConfigError if it is no YAML, or beyond yaml_nodes' bounds."""
+    root = yaml_nodes.read(path).root
+    walk = _Walk()
+    value = walk.value(root, ()) if root is not None else None
     return Document(path, value, root, tuple(walk.flaws))
-
-
-def _check_depth(text: str, path: str) -> None:
-    """Refuse deep nesting before nodes are made of it: libyaml's stack overflows there and ends the process."""
-    loader, depth = _LOADER(text), 0
-    try:
-        while loader.check_event():
-            event = loader.get_event()
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            if depth > _DEEPEST:
-                problem = Problem(f"line {event.start_mark.line + 1}", "is nested too deeply; flatten it")
-                raise ConfigError(path, (problem,))
-    finally:
-        loader.dispose()
-
-
-def _is_tab(text: str, mark: yaml.Mark) -> bool:
-    [line] = text.splitlines()[mark.line : mark.line + 1] or [""]
-    return line[mark.column : mark.column + 1] == "\t"
 
 
 def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] | None:
@@ -146,11 +105,12 @@ def _child(node: yaml.Node | None, part: object) -> tuple[yaml.Mark, yaml.Node] 
 class _Walk:
     """Turns nodes into values and gathers flaws; aliases of one node become one object."""
 
-    def __init__(self, loader: yaml.SafeLoader) -> None:
+    def __init__(self) -> None:
         self.flaws: list[Flaw] = []
-        self._loader = loader
+        self._constructor = yaml.constructor.SafeConstructor()
         self._done: dict[int, Value] = {}
         self._open: set[int] = set()
+        self._checked: set[int] = set()
 
     def value(self, node: yaml.Node, path: _Path) -> Value:
         if isinstance(node, yaml.ScalarNode):
@@ -159,8 +119,10 @@ class _Walk:
         if identity in self._done:
             return self._done[identity]
         if identity in self._open:
-            self._flaw(node, path, "an anchor may not contain itself; write the value out", lost=True)
+            self._flaw(node, path, _CIRCULAR, lost=True)
             return None
+        if node.tag not in _COLLECTIONS:
+            self._tag(node, path)
         self._open.add(identity)
         if isinstance(node, yaml.MappingNode):
             result: Value = self._mapping(node, path)
@@ -171,19 +133,48 @@ class _Walk:
         return result
 
     def _mapping(self, node: yaml.MappingNode, path: _Path) -> dict[str, Any]:
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            self._check_key(key, path, seen)
-        if any(key.tag == _MERGE for key, _ in node.value):
-            self._loader.flatten_mapping(node)
-            # Each key once: merges of merges would double it again and again.
-            named = {pair[0].value: pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)}
-            node.value = list(named.values())
+        self._check_keys(node, path)
+        self._merge(node, path)
         return {
             key.value: self.value(value, (*path, key.value))
             for key, value in node.value
             if isinstance(key, yaml.ScalarNode)
         }
+
+    def _merge(self, node: yaml.MappingNode, path: _Path) -> None:
+        """Put what `<<` names into a mapping, each key once: its own win, and of several the first one named.
+
+        What is merged has its own merges done first, so that a chain of them costs what it comes to and no more.
+        """
+        if all(key.tag != _MERGE for key, _ in node.value):
+            return
+        own = [pair for pair in node.value if pair[0].tag != _MERGE]
+        named = [value for key, value in node.value if key.tag == _MERGE]
+        merging, self._open = self._open, self._open | {id(node)}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for value in named:
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for source in reversed(sources):
+                if not isinstance(source, yaml.MappingNode):
+                    self._flaw(
+                        source, path, "`<<` takes a mapping or a list of mappings; name one by its alias"
+                    )
+                elif id(source) in self._open:
+                    self._flaw(source, path, _CIRCULAR)
+                else:
+                    self._check_keys(source, path)
+                    self._merge(source, path)
+                    merged.update(_by_name(source))
+        self._open = merging
+        node.value = own
+        node.value = list({**merged, **_by_name(node)}.values())
+
+    def _check_keys(self, node: yaml.MappingNode, path: _Path) -> None:
+        if id(node) not in self._checked:
+            self._checked.add(id(node))
+            seen: dict[str, int] = {}
+            for key, _ in node.value:
+                self._check_key(key, path, seen)
 
     def _check_key(self, key: yaml.Node, path: _Path, seen: dict[str, int]) -> None:
         if key.tag == _MERGE:
@@ -216,29 +207,45 @@ class _Walk:
         if tag == f"{_TAG}int" and (":" in digits or "_" in digits or (digits != "0" and digits[:1] == "0")):
             self._flaw(node, path, _NO_WHOLE, lost=True)
             return None
+        if tag not in yaml.constructor.SafeConstructor.yaml_constructors:
+            self._tag(node, path)
+            return None
         try:
-            return self._loader.construct_object(node)
+            return self._constructor.construct_object(node)
         except _UNREADABLE:
             self._flaw(node, path, "YAML cannot read this value; put it in quotes", lost=True)
             return None
+
+    def _tag(self, node: yaml.Node, path: _Path) -> None:
+        self._flaw(
+            node, path, f"has the tag {redacted(node.tag.removeprefix(_TAG))}; leave it out", lost=True
+        )
 
     def _flaw(self, node: yaml.Node, path: _Path, message: str, *, lost: bool = False) -> None:
         mark = node.start_mark
         self.flaws.append(Flaw(path, message, mark.line + 1, mark.column + 1, lost))
 
 
+def _by_name(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    return {pair[0].value: pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)}
+
+
 def _decimal(text: str) -> Decimal | None:
-    """Return a finite number, exactly as written; a NaN would raise at each comparison from here on."""
-    if "_" in text:
+    """Return a finite number, exactly as written; a NaN would raise at each comparison from here on.
+
+    1e999999999 is one too to Decimal, and takes all memory there is once someone asks for its digits.
+    """
+    if "_" in text or len(text) > _LONGEST_NUMBER:
         return None
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= _LONGEST_NUMBER else None
 
 
 def redacted(text: str) -> str:
-    """Return `text` fit for an error message: whatever follows `whsec_` in it is left out."""
+    """Return `text` fit for an error message: short, and whatever follows `whsec_` in it is left out."""
     head, found, _ = text.partition("whsec_")
-    return f"{head}whsec_…" if found else text
+    text = f"{head}whsec_…" if found else text
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"

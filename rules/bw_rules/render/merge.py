@@ -5,14 +5,17 @@ The file is handled as YAML nodes, so that no value of theirs is read and writte
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from itertools import islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from bw_exporter.config import yaml_nodes
+from bw_exporter.config.problems import MOST_PROBLEMS
 from bw_exporter.config.receivers import NOBODY
 from bw_exporter.errors import ConfigError, Problem
-from bw_rules.render import inhibition
+from bw_rules.render import base_shape, inhibition
 from bw_rules.render.alertmanager import OURS
 from bw_rules.render.yaml_text import HEADER, dump
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from bw_rules.render.alertmanager import Routing
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""For what we wrote ourselves."""
 
 
 def merge(base: str, ours: Routing, source: str) -> str:
@@ -30,8 +34,7 @@ def merge(base: str, ours: Routing, source: str) -> str:
     """
     root = _read(base)
     route = _get(root, "route")
-    if not isinstance(route, yaml.MappingNode):
-        raise ConfigError(base, (Problem("route", "is missing; give a complete alertmanager.yml"),))
+    assert isinstance(route, yaml.MappingNode)
     routes = _list(route, "routes")
     earlier = [node for node in routes.value if _is_ours(node)]
     replaced = {name for node in earlier for name in _receivers_of(node)} - {NOBODY}
@@ -78,31 +81,25 @@ def _subtree(ours: Routing) -> dict[str, Any]:
 
 
 def _read(base: str) -> yaml.MappingNode:
-    try:
-        loader = _LOADER(Path(base).read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or "it is no YAML"
-        raise ConfigError(
-            base, (Problem("file", f"cannot be read ({reason}); give an alertmanager.yml"),)
-        ) from None
+    """Read the base within the bounds of yaml_nodes. Raises ConfigError naming each part of a wrong kind."""
+    nodes = yaml_nodes.read(base)
+    if nodes.circular_line:
+        said = "an anchor may not contain itself; write the value out"
+        raise ConfigError(base, (Problem(f"line {nodes.circular_line}", said),))
+    root = nodes.root
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(base, (Problem("file", "is no mapping; give an alertmanager.yml"),))
+    if problems := tuple(islice(base_shape.problems(root), MOST_PROBLEMS)):
+        raise ConfigError(base, problems)
     _keep_times(root)
     return root
 
 
-def _keep_times(node: yaml.Node) -> None:
+def _keep_times(root: yaml.Node) -> None:
     """Quote `9:00`, which is a number to PyYAML alone, or it would be written with a tag Alertmanager refuses."""
-    if isinstance(node, yaml.ScalarNode):
-        if ":" in node.value and node.tag.endswith((":int", ":float")):
+    for node in base_shape.every(root):
+        if isinstance(node, yaml.ScalarNode) and ":" in node.value and node.tag.endswith((":int", ":float")):
             node.tag, node.style = "tag:yaml.org,2002:str", '"'
-    elif isinstance(node, yaml.MappingNode):
-        for _, value in node.value:
-            _keep_times(value)
-    else:
-        for item in node.value:
-            _keep_times(item)
 
 
 def _get(node: yaml.MappingNode, key: str) -> yaml.Node | None:
@@ -133,15 +130,12 @@ def _texts(node: yaml.Node, key: str) -> list[str]:
     return [str(one.value) for one in found.value] if isinstance(found, yaml.SequenceNode) else []
 
 
-def _receivers_of(node: yaml.Node) -> set[str]:
+def _receivers_of(route: yaml.Node) -> set[str]:
+    """Return the receivers of a route and of all below it, which base_shape has found to be routes."""
     found = set()
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if name.value == "receiver":
-                found.add(value.value)
-            elif name.value == "routes":
-                for child in value.value:
-                    found |= _receivers_of(child)
+    for one in base_shape.routes(route):
+        receiver = _get(one, "receiver")
+        found |= {str(receiver.value)} if receiver else set()
     return found
 
 
