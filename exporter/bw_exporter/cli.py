@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bw_exporter import __version__, log
 from bw_exporter.command_line import options
 from bw_exporter.command_line.parser import Parser, run_chosen
-from bw_exporter.errors import BillingWatchError, ConfigError
+from bw_exporter.errors import BillingWatchError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -148,26 +148,17 @@ def _load(path: str) -> Tenants:
 
 
 def _serve(args: Namespace) -> int:
-    from bw_exporter.monitoring import web_config  # noqa: PLC0415
-    from bw_exporter.serving import supervisor  # noqa: PLC0415
+    from bw_exporter.config import tenants as tenants_file  # noqa: PLC0415
+    from bw_exporter.serving import judging, supervisor  # noqa: PLC0415
+    from bw_rules.detectors import THRESHOLDS  # noqa: PLC0415
 
     log.configure(args.log_level, args.log_format)
-    problems = []
-    web = web_config.WebConfig()
-    if args.web_config_file:
-        try:
-            web = web_config.load(args.web_config_file)
-        except ConfigError as error:
-            problems.append(error)
-    try:
-        tenants = _load(args.config_file)
-    except ConfigError as error:
-        problems.append(error)
-    if problems:
-        raise BillingWatchError("\n".join(str(error) for error in problems))
+    load = partial(tenants_file.load, args.config_file, detectors=THRESHOLDS)
+    web, tenants = judging.at_start(args.web_config_file, args.config_file, load)
     supervisor.serve(
         supervisor.ServeOptions(
-            load=partial(_load, args.config_file),
+            config_file=args.config_file,
+            load=load,
             storage_url=args.storage_url,
             webhook_address=args.web_webhook_address,
             metrics_address=args.web_metrics_address,

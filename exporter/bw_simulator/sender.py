@@ -154,6 +154,8 @@ def refreshed(body: bytes, now: int) -> bytes:
         event = json.loads(body)
     except ValueError as error:
         raise BillingWatchError(f"--fresh needs an event, and this is no JSON ({error})") from error
+    except RecursionError:
+        raise BillingWatchError("--fresh needs an event, and this is nested too deeply to be one") from None
     if not isinstance(event, dict) or "type" not in event:
         raise BillingWatchError("--fresh needs an event, and this is JSON without a type")
     thin = isinstance(event.get("created"), str)

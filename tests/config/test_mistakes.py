@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -273,6 +274,42 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(mistakes: Lines, source: st
     (line,) = mistakes(f"tenants: {{a: {{{source}: whsec_TOPSECRET}}}}")
     assert "TOPSECRET" not in line
     assert "webhook_secret" in line
+
+
+def test_a_secret_file_that_cannot_be_read_is_named_with_what_a_relative_path_comes_to(
+    mistakes: Lines, tmp_path: Path
+):
+    (line,) = mistakes("tenants: {a: {webhook_secret_file: secrets/prod}}")
+    assert f"the secret file secrets/prod, here {tmp_path}/secrets/prod, cannot be read (No such file" in line
+    (line,) = mistakes(f"tenants: {{a: {{webhook_secret_file: {tmp_path}}}}}")
+    assert f"the secret file {tmp_path} cannot be read (it is a folder); give a readable file" in line
+    os.mkfifo(tmp_path / "fifo")
+    (line,) = mistakes("tenants: {a: {webhook_secret_file: fifo}}")
+    assert "it is a named pipe, no regular file" in line
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
+    (line,) = mistakes("tenants: {a: {webhook_secret_file: large}}")
+    assert "it has more than 64 KiB" in line
+
+
+@pytest.mark.parametrize("key", ["sk_live_TOP", "rk_test_TOP", "/run/rk_live_TOP", "pk_TOP"])
+def test_a_key_in_place_of_a_secret_file_is_not_repeated(mistakes: Lines, key: str):
+    (line,) = mistakes(f"tenants: {{a: {{webhook_secret_file: {key}}}}}")
+    assert "TOP" not in line
+    assert "holds a secret itself" in line
+
+
+def test_a_tenant_has_at_most_eight_secrets(config: Load, mistakes: Lines):
+    eight = ", ".join(f"whsec_{n}" for n in range(8))
+    assert len(config(f"tenants: {{a: {{webhook_secret: [{eight}]}}}}").all[0].secrets) == 8
+    (line,) = mistakes(f"tenants: {{a: {{webhook_secret: [{eight}, whsec_8]}}}}")
+    assert line.startswith("tenants.a.webhook_secret: has 9 secrets; at most 8 are tried")
+
+
+def test_a_file_full_of_mistakes_tells_the_first_thousand(mistakes: Lines):
+    text = "tenants:\n" + "".join(f"  t{n}: {{webhook_secret: whsec_a, nmae: x}}\n" for n in range(5000))
+    lines = mistakes(text)
+    assert len(lines) == 1001
+    assert lines[-1] == "file: has more mistakes than these; correct them first"
 
 
 def test_an_environment_variable_is_named_and_a_key_in_its_place_is_not(mistakes: Lines):

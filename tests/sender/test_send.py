@@ -115,9 +115,12 @@ def test_fresh_makes_an_old_event_new_and_leaves_its_object_alone(
 def test_fresh_refuses_what_is_no_event(
     sink: Sink, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "list.json").write_text("[]")
-    assert run(config, "--tenant", "shop-a", "--url", sink.url, "--fresh", str(tmp_path / "list.json")) == 1
-    assert "--fresh needs an event" in capsys.readouterr().err
+    for text in ("[]", "{", "[" * 40_000, '{"data": ' * 40_000):
+        (tmp_path / "list.json").write_text(text)
+        assert (
+            run(config, "--tenant", "shop-a", "--url", sink.url, "--fresh", str(tmp_path / "list.json")) == 1
+        )
+        assert "--fresh needs an event" in capsys.readouterr().err
     assert sink.received == []
 
 

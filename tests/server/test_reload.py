@@ -15,6 +15,8 @@ from bw_exporter.serving.supervisor import ServeOptions, Supervisor
 from support.exporter import ONE_TENANT, SECRET, Start, ask, eventually
 from support.patience import limit
 
+FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
 FIVE_MISTAKES = f"""
 defaults: {{mode: production}}
 tenants:
@@ -95,11 +97,13 @@ def test_a_bad_file_at_the_start_prints_a_line_for_each_mistake_and_serves_nothi
     assert not (tmp_path / "data").exists()
 
 
+@FORKS
 def test_a_fault_of_ours_in_reading_the_file_ends_nothing_and_keeps_the_last_good_one(tmp_path: Path):
     (tmp_path / "tenants.yaml").write_text(ONE_TENANT)
     good = tenants.load(str(tmp_path / "tenants.yaml"), detectors={})
     state = ConfigState(good, 1, last_reload_successful=True, problems=(), attempted_monotonic=1.0)
     options = ServeOptions(
+        config_file="tenants.yaml",
         load=lambda: tenants.load(str(1 // 0), detectors={}),
         storage_url=f"sqlite:///{tmp_path / 'store.db'}",
         webhook_address=("127.0.0.1", 0),
@@ -109,6 +113,9 @@ def test_a_fault_of_ours_in_reading_the_file_ends_nothing_and_keeps_the_last_goo
     )
     supervisor = Supervisor(options, state)
     supervisor.handle_hup()
+    eventually(
+        lambda: supervisor.wait_for_signals(0.01) == [] and not supervisor.state.last_reload_successful
+    )
     assert supervisor.state.tenants is good
     assert not supervisor.state.last_reload_successful
     assert supervisor.state.problems

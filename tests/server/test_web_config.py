@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,9 @@ def test_files_that_are_missing_or_do_not_belong_together_are_found_at_the_start
         "tls_server_config.cert_file: cannot be read",
         "tls_server_config.key_file: cannot be read",
     ]
+    os.mkfifo(tmp_path / "cert.pem")
+    assert "it is a named pipe" in mistakes(tmp_path, text)[0]
+    (tmp_path / "cert.pem").unlink()
     (tmp_path / "cert.pem").write_text("no certificate")
     (tmp_path / "key.pem").write_text("no key")
     (line,) = mistakes(tmp_path, text)

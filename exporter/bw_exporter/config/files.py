@@ -50,5 +50,12 @@ def read(path: str | Path, most_bytes: int) -> bytes:
     return content
 
 
+def require_regular(path: str | Path) -> None:
+    """Raise OSError unless a library that opens `path` by itself will find a regular file there."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(_KINDS.get(kind, "it is no regular file"))
+
+
 def _size(number: int) -> str:
     return f"{number // _MIB} MiB" if number >= _MIB else f"{number // 1024} KiB"

@@ -6,14 +6,21 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bw_exporter.config import files
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bw_exporter.config.problems import Path as KeyPath
     from bw_exporter.config.problems import Problems
 
+MOST_SECRETS = 8
+"""A tenant's secrets at once: each is tried for a signature that no earlier one made."""
+
 SOURCES = ("webhook_secret_file", "webhook_secret_env", "webhook_secret")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LARGEST_FILE_BYTES = 64 << 10
+_LOOKS_SECRET = re.compile(r"(whsec|[sprc]k(_live|_test)?)_")
 _MISPLACED = "holds a secret itself; put it under webhook_secret, or give the name of where it is"
 
 
@@ -42,7 +49,13 @@ class SecretReader:
                 problems.add(
                     (*path, source), "is empty; give a secret that begins with whsec_, or where it is"
                 )
-            for number, item in enumerate(value if isinstance(value, list) else [value]):
+            items = value if isinstance(value, list) else [value]
+            if len(items) > MOST_SECRETS:
+                problems.add(
+                    (*path, source),
+                    f"has {len(items)} secrets; at most {MOST_SECRETS} are tried, so take out those that are rolled",
+                )
+            for number, item in enumerate(items[:MOST_SECRETS]):
                 where = (*path, source, number) if listed else (*path, source)
                 if not isinstance(item, str):
                     problems.add(where, "must be text or a list of texts; put it in quotes")
@@ -80,15 +93,19 @@ class SecretReader:
         return _checked(self._environ[name].strip(), "the environment variable")
 
     def _from_file(self, name: str) -> tuple[str, str]:
-        if name.startswith("whsec_"):
+        if _LOOKS_SECRET.search(name):
             return "", _MISPLACED
         if not self._read:
             return "", ""
+        path = self._folder / name
         try:
-            content = (self._folder / name).read_bytes()
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "no usable path"
-            return "", f"the secret file cannot be read ({reason}); give a readable file"
+            content = files.read(path, _LARGEST_FILE_BYTES)
+        except files.UnreadableFileError as error:
+            where = name if path.is_absolute() and name == str(path) else f"{name}, here {path.absolute()},"
+            return (
+                "",
+                f"the secret file {where} cannot be read ({error}); give a readable file",
+            )
         return _checked(content.decode("utf-8", "replace").strip(), "the content of the secret file")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from bw_exporter.config import yaml_strict
+from bw_exporter.config import files, yaml_strict
 from bw_exporter.config.problems import Problems
 from bw_exporter.config.shape import Section
 
@@ -39,6 +39,7 @@ _CLIENT_AUTH = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 _UNVERIFIED = ("RequestClientCert", "RequireAnyClientCert")
+_LARGEST_PEM_BYTES = 4 << 20
 _BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 
 
@@ -55,6 +56,9 @@ class Tls:
 
     def context(self) -> ssl.SSLContext:
         """Return a context of these files; raises OSError or ssl.SSLError when they do not fit."""
+        for path in (self.cert_file, self.key_file, self.client_ca_file):
+            if path:
+                files.require_regular(path)  # OpenSSL would wait for a named pipe
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version, context.maximum_version = self.min_version, self.max_version
         context.load_cert_chain(self.cert_file, self.key_file)
@@ -212,11 +216,9 @@ def _tls(section: _TlsSection, folder: Path, problems: Problems) -> Tls | None:
         problems.add(("tls_server_config", "max_version"), "is below min_version; raise it")
     for name, value in names.items():
         try:
-            (folder / value).read_bytes()
-        except OSError as error:
-            problems.add(
-                ("tls_server_config", name), f"cannot be read ({error.strerror or error}); correct the path"
-            )
+            files.read(folder / value, _LARGEST_PEM_BYTES)
+        except files.UnreadableFileError as error:
+            problems.add(("tls_server_config", name), f"cannot be read ({error}); correct the path")
     if problems:
         return None
     tls = Tls(

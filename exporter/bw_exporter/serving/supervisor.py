@@ -1,4 +1,4 @@
-"""The supervisor: binds the listeners, keeps the workers alive, and alone reads the configuration.
+"""The supervisor: binds the listeners, keeps the workers alive, and alone has the configuration read.
 
 It is gunicorn's arbiter with its own idea of a worker: exactly one is private, and neither kind inherits the
 other's listener, so that nothing that happens on the public one can silence the monitoring.
@@ -20,6 +20,7 @@ from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
+from bw_exporter.serving.judging import Judgement
 from bw_exporter.serving.listening import Address, bind, shown
 from bw_exporter.serving.private_memory import keep_memory_private
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
@@ -39,12 +40,18 @@ logger = logging.getLogger(__name__)
 
 OPEN_FILES = 4096
 TAKE_CONFIG_SECONDS = 10.0
+_LOOK_SECONDS = 0.01
+"""How often the child that judges a configuration is looked at."""
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What `bw-exporter serve` was asked for. `load` reads the tenants anew; it raises ConfigError."""
+    """What `bw-exporter serve` was asked for.
 
+    `load` reads `config_file` anew, in a child process; it raises ConfigError.
+    """
+
+    config_file: str
     load: Callable[[], Tenants]
     storage_url: str
     webhook_address: Address
@@ -95,6 +102,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self.options = options
         self.state = state
         self.limiter = RateLimiter()
+        self._judgement: Judgement | None = None
+        self._judge_again = False
         # The arbiter's are shared by the class.
         self.WORKERS: dict[int, Worker] = {}
         self.LISTENERS: list[TCPSocket] = []
@@ -129,10 +138,13 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         """Make the worker that is missing: the private one if there is none, else a public one."""
         siblings = list(self.WORKERS.values())
         private = not any(isinstance(sibling, PrivateWorker) for sibling in siblings)
+        judgement = self._judgement
         own, other = (listeners[1], listeners[0]) if private else (listeners[0], listeners[1])
 
         def close_inherited() -> None:
             other.close()
+            if judgement is not None:
+                judgement.close()
             for sibling in siblings:
                 sibling.context.channel.close_supervisor_end()
 
@@ -172,18 +184,39 @@ class Supervisor(Arbiter):  # type: ignore[misc]
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - gunicorn's own signature
         """Stop the workers: they finish what they have accepted."""
         logger.info("stopping", extra={"draining": graceful})
+        if self._judgement is not None:
+            self._judgement.stop()
+            self._judgement = None
         super().stop(graceful)
         logger.info("stopped")
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
-        """Many wishes to reload that came together are one."""
-        return list(dict.fromkeys(super().wait_for_signals(timeout)))
+        """Wait for signals, or for the child that judges the configuration; several wishes to reload are one."""
+        if self._judgement is None:
+            return list(dict.fromkeys(super().wait_for_signals(timeout)))
+        found = super().wait_for_signals(_LOOK_SECONDS)
+        if self._judgement.poll() or self._judgement.is_late():
+            self._take_judgement(self._judgement)
+        return list(dict.fromkeys(found))
 
     def handle_hup(self) -> None:
-        """Load the configuration; good or bad, every worker hears of it before this returns."""
+        """Have the configuration judged; meanwhile workers are replaced and SIGTERM is heard."""
+        if self._judgement is not None:
+            self._judge_again = True  # the file may have been read before it was what is wished for now
+            return
         attempted = time.monotonic()
         try:
-            tenants = self.options.load()
+            self._judgement = Judgement(self.options.config_file, self.options.load)
+        except OSError as error:
+            self._keep_what_is_in_force(attempted, (f"no process to judge it in ({error}); try again",))
+            self._tell_workers()
+
+    def _take_judgement(self, judgement: Judgement) -> None:
+        """Put the configuration in force, or say why not; every worker hears of it before this returns."""
+        attempted = judgement.started_monotonic
+        self._judgement = None
+        try:
+            tenants = judgement.result()
             _register(self.options.storage_url, tenants)
         except BillingWatchError as error:
             self._keep_what_is_in_force(attempted, tuple(str(error).splitlines()))
@@ -203,6 +236,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             )
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
         self._tell_workers()
+        if self._judge_again:
+            self._judge_again = False
+            self.handle_hup()
 
     def _keep_what_is_in_force(self, attempted: float, problems: tuple[str, ...]) -> None:
         self.state = replace(

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RELOAD_TIMEOUT_SECONDS = 30.0
+RELOAD_TIMEOUT_SECONDS = 60.0
+"""More than a file that takes all its time twice: once for an earlier wish, and once for this one."""
 
 
 @dataclass(frozen=True)
