@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from bw_exporter import __version__
 from bw_exporter.command_line.parser import Parser
+from bw_exporter.config import receiver_fields
 from bw_rules.groups import build
-from bw_rules.render import receiver_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_rules.render.receiver_fields import Version
+    from bw_exporter.config.receiver_fields import Version
 
 FORMATS = ("prometheus", "operator", "mimir")
 

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from bw_exporter.config import receiver_fields
 from bw_exporter.config.receivers import NOBODY, SEVERITIES
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.build import JOB
-from bw_rules.render import inhibition, messages, receiver_fields
+from bw_rules.render import inhibition, messages
 from bw_rules.render.yaml_text import dump
 from bw_rules.wording import some
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from bw_exporter.config.receiver_fields import Version
     from bw_exporter.config.receivers import Receiver
     from bw_exporter.config.tenants import Tenants
-    from bw_rules.render.receiver_fields import Version
 
 _ABOUT_EXPORTER = (one.name for one in exporter_alerts.alerts(JOB))
 _ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_ABOUT_EXPORTER, missing_history.NAME])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bw_exporter.config import receiver_values
 from bw_exporter.config.problems import unknown
 from bw_exporter.errors import Problem
-from bw_rules.render import receiver_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
