@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,16 +45,10 @@ def shards(text: str) -> int:
 
 def version(text: str) -> Version:
     """Return the version of an Alertmanager whose receivers' fields are known."""
-    match = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError("write it as 0.27")
-    found = int(match[1]), int(match[2])
-    if found < receiver_fields.OLDEST:
-        oldest = receiver_fields.dotted(receiver_fields.OLDEST)
-        raise argparse.ArgumentTypeError(
-            f"{oldest} is the oldest whose fields are known here; give that, and ask your amtool check-config"
-        )
-    return found
+    try:
+        return receiver_fields.read_version(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parsers(environ: Mapping[str, str]) -> tuple[Parser, dict[str, Parser]]:

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bw_exporter.config import check_config
+from bw_exporter.config import check_config, tenants
+from bw_exporter.config.receiver_fields import FIELDS, NEWER, NEWEST, OLDEST, Alertmanager
+from bw_exporter.config.receivers import KINDS
+from bw_exporter.errors import ConfigError
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import THRESHOLDS
+from bw_rules.render import alertmanager
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,7 +298,7 @@ def test_a_secret_file_that_cannot_be_read_is_named_with_what_a_relative_path_co
     assert "it has more than 64 KiB" in line
 
 
-@pytest.mark.parametrize("key", ["sk_live_TOP", "rk_test_TOP", "/run/rk_live_TOP", "pk_TOP"])
+@pytest.mark.parametrize("key", ["sk_live_TOP", "rk_test_TOP", "/run/rk_live_TOP"])
 def test_a_key_in_place_of_a_secret_file_is_not_repeated(mistakes: Lines, key: str):
     (line,) = mistakes(f"tenants: {{a: {{webhook_secret_file: {key}}}}}")
     assert "TOP" not in line
@@ -341,7 +348,7 @@ def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
         "tenants:\n"
         "  a: {webhook_secret: whsec_a, notify: [oncall]}\n"
         "  b: {webhook_secret: whsec_a, path_token: b7}\n"
-        "receivers: {oncall: {pagerduty: {}, min_severity: critical}}\n"
+        "receivers: {oncall: {pagerduty: {routing_key_file: /x}, min_severity: critical}}\n"
     )
     code, lines = check_config.report(str(file), THRESHOLDS, {})
     assert code == 0
@@ -349,3 +356,61 @@ def test_a_good_file_is_summed_up_with_what_to_mind(tmp_path: Path):
     assert any("tenants.b: names no receiver" in line for line in lines)
     assert any("tenants.a: has alerts below" in line for line in lines)
     assert any("tenants.b: has a short path_token" in line for line in lines)
+
+
+RECEIVERS = """
+tenants:
+  a: {webhook_secret: whsec_a, notify: [chat, hook, gone], nmae: x}
+receivers:
+  chat:
+    slack: {channle: "#billing", api_url: https}
+  hook: {webhook: {}}
+  tele: {telegram: {bot_token_file: /x, chat_id: 1}}
+"""
+
+
+def test_check_config_tells_every_mistake_of_the_receivers_with_all_others(tmp_path: Path):
+    file = tmp_path / "tenants.yaml"
+    file.write_text(RECEIVERS)
+    code, lines = check_config.report(str(file), THRESHOLDS, {})
+    assert code == 1
+    assert [line.removeprefix(f"{file}: ").partition(";")[0] for line in lines] == [
+        "tenants.a.notify.2: there is no receiver gone",
+        "tenants.a.nmae: unknown key",
+        "receivers.chat.slack.channle: unknown field",
+        "receivers.chat.slack.api_url: must be a URL with its scheme and host, as in https://example.com/path (line 6)",
+        "receivers.hook.webhook: has no url",
+        "receivers.tele.telegram.bot_token_file: needs Alertmanager 0.26",
+    ]
+
+
+_FIELDS = st.dictionaries(
+    st.sampled_from([*sorted({name for kind in FIELDS for name in (*FIELDS[kind], *NEWER[kind])}), "x"]),
+    st.sampled_from(
+        ["a", "https://a.example.com", 1, True, None, [], ["a"], {}, {"a": "b"}, {"http_headers": {}}]
+    ),
+    max_size=4,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from(KINDS), _FIELDS), max_size=3),
+    st.sampled_from([OLDEST, (0, 28), NEWEST, (0, 99)]),
+    st.sets(st.sampled_from(["slack_api_url", "slack_api_url_file", "email_to"])),
+)
+def test_check_config_takes_the_receivers_that_bw_rules_takes_and_no_others(
+    tmp_path_factory: pytest.TempPathFactory,
+    receivers: dict[str, tuple[str, dict[str, object]]],
+    version: tuple[int, int],
+    given_globally: set[str],
+):
+    file = tmp_path_factory.getbasetemp() / "receivers.yaml"
+    section = {name: {kind: fields} for name, (kind, fields) in receivers.items()}
+    file.write_text(json.dumps({"tenants": {"a": {"webhook_secret": "whsec_a"}}, "receivers": section}))
+    try:
+        alertmanager.routing(tenants.load(str(file), detectors=THRESHOLDS), version, given_globally)
+        taken = True
+    except ConfigError:
+        taken = False
+    target = Alertmanager(version, frozenset(given_globally))
+    assert (check_config.report(str(file), THRESHOLDS, {}, target)[0] == 0) == taken

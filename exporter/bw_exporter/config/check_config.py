@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter.config import tenants as tenants_file
+from bw_exporter.config.receiver_fields import OLDEST_ALERTMANAGER, Alertmanager
 from bw_exporter.config.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
 
@@ -21,11 +22,17 @@ _GUESSABLE_CHARACTERS = 16
 
 
 def report(
-    path: str, detectors: Mapping[str, type[BaseModel]], environ: Mapping[str, str]
+    path: str,
+    detectors: Mapping[str, type[BaseModel]],
+    environ: Mapping[str, str],
+    alertmanager: Alertmanager = OLDEST_ALERTMANAGER,
 ) -> tuple[int, list[str]]:
-    """Return (exit code, lines to print): 0 and what was found, or 1 and one line for each mistake."""
+    """Return (exit code, lines to print): 0 and what was found, or 1 and one line for each mistake.
+
+    Receivers are judged as `bw-rules alertmanager` judges them for that Alertmanager.
+    """
     try:
-        tenants = tenants_file.load(path, detectors=detectors, environ=environ)
+        tenants = tenants_file.load(path, detectors=detectors, environ=environ, alertmanager=alertmanager)
     except ConfigError as error:
         return 1, str(error).splitlines()
     if tenants.unread:

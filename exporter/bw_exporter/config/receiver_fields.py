@@ -6,15 +6,19 @@ their amtool accepts; the versions between are its changelog's.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bw_exporter.config import receiver_values
+from bw_exporter.config.problems import dotted as dotted_path
 from bw_exporter.config.problems import unknown
 from bw_exporter.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from bw_exporter.config.problems import Path
     from bw_exporter.config.receivers import Receiver
 
 Version = tuple[int, int]
@@ -22,6 +26,18 @@ Version = tuple[int, int]
 OLDEST: Version = (0, 25)
 NEWEST: Version = (0, 33)
 """Of a newer Alertmanager nothing is known here: what it may have more is let through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager:
+    """Who is to take the receivers: its version, and the keys under `global:` of the file that they are merged into."""
+
+    version: Version = OLDEST
+    global_keys: frozenset[str] = frozenset()
+
+
+OLDEST_ALERTMANAGER = Alertmanager()
+
 
 FIELDS: Mapping[str, frozenset[str]] = {
     "slack": frozenset(
@@ -101,39 +117,70 @@ def dotted(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-def problems(receiver: Receiver, version: Version, given: Collection[str] = ()) -> Iterator[Problem]:
-    """Yield what Alertmanager of that version would refuse, each with the way out.
+def read_version(text: str) -> Version:
+    """Return the version of an Alertmanager whose receivers' fields are known. Raises ValueError saying what to write.
 
-    `given` are the keys under `global:` of the file that the receiver is merged into.
+    >>> read_version("v0.27.0")
+    (0, 27)
     """
-    kind, place = receiver.kind, f"receivers.{receiver.name}.{receiver.kind}"
+    match = re.fullmatch(r"v?(\d{1,9})\.(\d{1,9})(\.\d+)?", text)
+    if match is None:
+        raise ValueError("write it as 0.27")
+    found = int(match[1]), int(match[2])
+    if found < OLDEST:
+        raise ValueError(
+            f"{dotted(OLDEST)} is the oldest whose fields are known here; give that, and ask your amtool check-config"
+        )
+    return found
+
+
+def refused(
+    receivers: Iterable[Receiver], version: Version = OLDEST, given: Collection[str] = ()
+) -> tuple[Problem, ...]:
+    """Return what Alertmanager of that version would refuse of the receivers.
+
+    `given` are the keys under `global:` of the file that they are merged into.
+    """
+    return tuple(
+        Problem(dotted_path(path), said)
+        for receiver in receivers
+        for path, said in mistakes(receiver, version, given)
+    )
+
+
+def mistakes(receiver: Receiver, version: Version, given: Collection[str] = ()) -> Iterator[tuple[Path, str]]:
+    """Yield each place that Alertmanager of that version would refuse, with what is wrong and the way out.
+
+    This is the one judge of receivers: check-config and `bw-rules alertmanager` both ask it.
+    """
+    kind = receiver.kind
+    place: Path = ("receivers", receiver.name, kind)
     newer = NEWER[kind]
     for name, value in receiver.fields.items():
+        here = (*place, name)
         if name in newer and version < newer[name][0]:
-            yield Problem(f"{place}.{name}", _too_new(*newer[name]))
+            yield here, _too_new(*newer[name])
         elif name not in FIELDS[kind] and name not in newer and version <= NEWEST:
-            yield Problem(f"{place}.{name}", unknown(name, (*sorted(FIELDS[kind]), *newer), "field"))
+            yield here, unknown(name, (*sorted(FIELDS[kind]), *newer), "field")
         elif (name in FIELDS[kind] or name in newer) and (said := receiver_values.problem(name, value)):
-            yield Problem(f"{place}.{name}", said)
-        yield from _nested(f"{place}.{name}", name, value, version)
+            yield here, said
+        yield from _nested(here, name, value, version)
     for either in _NEEDED[kind]:
         if not any(name in receiver.fields or f"{kind}_{name}" in given for name in either):
             known = [name for name in either if name not in newer or newer[name][0] <= version]
-            yield Problem(place, f"has no {known[0]}; give {' or '.join(known)}")
+            yield place, f"has no {known[0]}; give {' or '.join(known)}"
 
 
-def _nested(place: str, name: str, value: object, version: Version) -> Iterator[Problem]:
+def _nested(place: Path, name: str, value: object, version: Version) -> Iterator[tuple[Path, str]]:
     if not isinstance(value, dict):
         return
     if name == "details" and version < _DETAILS_OF_DETAILS and not all(map(_is_plain, value.values())):
-        yield Problem(
-            place, f"holds more than texts, which {_asks_for(_DETAILS_OF_DETAILS)}; make each a text"
-        )
+        yield place, f"holds more than texts, which {_asks_for(_DETAILS_OF_DETAILS)}; make each a text"
     for key, inner in value.items():
         since = _NESTED.get(name, {}).get(key)
         if since and version < since:
-            yield Problem(f"{place}.{key}", _too_new(since, ""))
-        yield from _nested(f"{place}.{key}", key, inner, version)
+            yield (*place, key), _too_new(since, "")
+        yield from _nested((*place, key), key, inner, version)
 
 
 def _is_plain(value: object) -> bool:

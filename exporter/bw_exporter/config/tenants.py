@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from bw_exporter.config import yaml_strict
 from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
+from bw_exporter.config.receiver_fields import Alertmanager, mistakes
 from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
 from bw_exporter.config.shape import Common, Defaults, Past, TenantEntry, WatchdogSection
 from bw_exporter.config.webhook_secrets import SecretReader
@@ -102,12 +103,14 @@ def load(
     detectors: Mapping[str, type[BaseModel]],
     read_secrets: bool = True,
     environ: Mapping[str, str] = os.environ,
+    alertmanager: Alertmanager | None = None,
 ) -> Tenants:
     """Read and check a tenants.yaml.
 
     `detectors` are the threshold models by detector name. With `read_secrets=False` neither secret files
     nor `environ` are touched and `Tenant.secrets` is empty. Relative secret files are looked for beside the
-    file. Raises ConfigError with every problem, in file order.
+    file. With `alertmanager` the receivers' fields are judged too, as it would judge them. Raises ConfigError
+    with every problem, in file order.
     """
     document = yaml_strict.read(path)
     problems = Problems(document)
@@ -124,6 +127,10 @@ def load(
     tenants = reader.tenants(top.get("tenants"))
     watchdog = reader.watchdog(top.get("watchdog"))
     reader.settings.note_unread_defaults()
+    if alertmanager:
+        for receiver in reader.receivers.values():
+            for where, said in mistakes(receiver, alertmanager.version, alertmanager.global_keys):
+                problems.add(where, said)
     problems.raise_any()
     return Tenants(
         tuple(sorted(tenants, key=lambda tenant: tenant.id)),

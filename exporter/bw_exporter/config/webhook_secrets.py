@@ -20,7 +20,7 @@ MOST_SECRETS = 8
 SOURCES = ("webhook_secret_file", "webhook_secret_env", "webhook_secret")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST_FILE_BYTES = 64 << 10
-_LOOKS_SECRET = re.compile(r"(whsec|[sprc]k(_live|_test)?)_")
+_LOOKS_SECRET = re.compile(r"^whsec_|\b[spr]k_(live|test)_")
 _MISPLACED = "holds a secret itself; put it under webhook_secret, or give the name of where it is"
 
 

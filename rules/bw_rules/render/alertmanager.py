@@ -45,13 +45,8 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
     `given` are the keys under `global:` of the file that they are merged into. Raises ConfigError naming each
     receiver's field that Alertmanager of that version would refuse.
     """
-    refused = [
-        problem
-        for receiver in tenants.receivers.values()
-        for problem in receiver_fields.problems(receiver, version, given)
-    ]
-    if refused:
-        raise ConfigError(tenants.source, tuple(refused))
+    if refused := receiver_fields.refused(tenants.receivers.values(), version, given):
+        raise ConfigError(tenants.source, refused)
     watchers, others = _watchers(tenants)
     routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants, others)]
     routes += [_to(tenants.receivers[name]) for name in others]
