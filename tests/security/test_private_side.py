@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import bcrypt
 import pytest
 
 from bw_exporter.monitoring import web_pages
-from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
+from bw_exporter.monitoring.basic_auth import BasicAuth
+from bw_exporter.monitoring.known_logins import KnownLogins
 from support.exporter import RunningExporter, Start, ask
 
 
@@ -67,41 +67,10 @@ def test_a_listener_for_a_network_answers_to_any_name():
     assert web_pages.may_be_rebound("exporter.monitoring.svc:9847", "::1")
 
 
-def test_guessing_passwords_holds_up_nobody_who_knows_his(monkeypatch: pytest.MonkeyPatch):
-    auth = BasicAuth({"prometheus": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()})
-    assert auth.accepts("prometheus", "right")
-    free, checking = threading.Event(), threading.Semaphore(0)
-
-    def slow(_given: bytes, _hashed: bytes) -> bool:
-        checking.release()
-        return not free.wait(30)
-
-    monkeypatch.setattr(bcrypt, "checkpw", slow)
-    guesses: list[object] = []
-
-    def guess() -> None:
-        try:
-            guesses.append(auth.accepts("prometheus", "guess"))
-        except BusyError:
-            guesses.append("busy")
-            free.set()
-
-    guessers = [threading.Thread(target=guess) for _ in range(16)]
-    guessers[0].start()
-    assert checking.acquire(timeout=30)
-    assert auth.accepts("prometheus", "right"), "while a guess is being checked"
-    for guesser in guessers[1:]:
-        guesser.start()
-    for guesser in guessers:
-        guesser.join(30)
-    assert "busy" in guesses
-    assert True not in guesses
-
-
 def test_wrong_passwords_are_told_once_a_minute_without_names_and_passwords(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    auth = BasicAuth({"prometheus": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()})
+    auth = BasicAuth({"prometheus": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()}, KnownLogins())
     minute = [0.0]
     monkeypatch.setattr("bw_exporter.monitoring.basic_auth.time.monotonic", lambda: minute[0])
     for minute[0] in (0.0, 1.0, 2.0, 61.0):
@@ -113,7 +82,7 @@ def test_wrong_passwords_are_told_once_a_minute_without_names_and_passwords(
 
 @pytest.mark.parametrize("name", ["\ud800", "\x00", "x" * 10_000, ""])
 def test_any_name_and_any_password_is_right_or_wrong(name: str):
-    auth = BasicAuth({"prometheus": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()})
+    auth = BasicAuth({"prometheus": bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()}, KnownLogins())
     assert not auth.accepts(name, name)
     assert not auth.accepts("prometheus", name)
 

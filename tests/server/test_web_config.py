@@ -8,6 +8,7 @@ import pytest
 from bw_exporter.errors import ConfigError
 from bw_exporter.monitoring import web_config
 from bw_exporter.monitoring.basic_auth import BasicAuth
+from bw_exporter.monitoring.known_logins import KnownLogins
 
 HASH = "$2b$04$Rww3czwPVefkKlxLhVZNk.T.R.CsuNkuHOxfvHH1t4NVUYV6JEikS"  # of "x"
 
@@ -78,7 +79,7 @@ def test_a_file_with_nothing_in_it_asks_for_nothing(tmp_path: Path):
 
 
 def test_only_the_right_password_of_a_known_user_is_accepted_the_second_time_too():
-    auth = BasicAuth({"prometheus": HASH})
+    auth = BasicAuth({"prometheus": HASH}, KnownLogins())
     for _ in range(2):
         assert auth.accepts("prometheus", "x")
         assert not auth.accepts("prometheus", "y")

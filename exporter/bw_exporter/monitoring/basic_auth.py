@@ -1,77 +1,68 @@
-"""Basic auth by bcrypt hashes; what was right once is remembered as an HMAC, since bcrypt is slow."""
+"""Basic auth by bcrypt hashes; who was right once is known at once from then on, since bcrypt is slow."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import bcrypt
 
+from bw_exporter.monitoring.check_queue import CheckQueue
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MOST_REMEMBERED = 100
-_MOST_WAITING = 4
+    from bw_exporter.monitoring.known_logins import KnownLogins
+
+MOST_WAITING = 24
+"""Threads that may wait for a check; the worker has as many more, so that guessing takes none of the others."""
+
 _WARN_EVERY_SECONDS = 60.0
+_BCRYPT_BYTES = 72
+"""bcrypt looks at no more of a password."""
 
 _log = logging.getLogger(__name__)
-
-
-class BusyError(Exception):
-    """So many passwords are being checked that one more would keep a thread from those who know theirs."""
 
 
 class BasicAuth:
     """Checks names and passwords; safe from every thread."""
 
-    def __init__(self, users: Mapping[str, str]) -> None:
+    def __init__(self, users: Mapping[str, str], known: KnownLogins) -> None:
         """`users` are bcrypt hashes by name; there is at least one."""
         self._users = dict(users)
         self._decoy = next(iter(users.values()))
-        self._key = secrets.token_bytes(32)
-        self._right: set[bytes] = set()
-        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
-        self._one_at_a_time = threading.Lock()
+        self._known = known
+        self._queue = CheckQueue(MOST_WAITING)
         self._wrong = 0
         self._warned = float("-inf")
 
     def accepts(self, name: str, password: str) -> bool:
         """Whether the password is the user's; an unknown name takes as long as a wrong password.
 
-        Raises BusyError while others guess; never for a password that was right before.
+        Raises BusyError where too many that were first sent earlier wait for their check; never for a login that
+        was right before.
         """
-        text = f"{len(name)}:{name}{password}{self._users.get(name)}"
-        known = hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
-        if known in self._right:
+        digest = self._known.digest(name, password, self._users.get(name, ""))
+        if digest in self._known:
             return True
-        if not self._waiting.acquire(blocking=False):
-            raise BusyError
-        try:
-            # One at a time, so that guessing cannot take every core.
-            with self._one_at_a_time:
-                if not self._matches(name, password):
-                    self._note_wrong()
-                    return False
-        finally:
-            self._waiting.release()
-        if len(self._right) >= _MOST_REMEMBERED:
-            self._right.clear()
-        self._right.add(known)
+        with self._queue.turn(digest):
+            # Another thread may have checked the same login in the meantime.
+            if digest in self._known:
+                return True
+            if not self._matches(name, password):
+                self._note_wrong()
+                return False
+        self._known.add(digest)
         return True
 
     def _matches(self, name: str, password: str) -> bool:
-        # bcrypt looks at no more than 72 bytes.
-        given = password.encode("utf-8", "surrogatepass")[:72]
+        given = password.encode("utf-8", "surrogatepass")[:_BCRYPT_BYTES]
         right = bcrypt.checkpw(given, self._users.get(name, self._decoy).encode())
         return right and name in self._users
 
     def _note_wrong(self) -> None:
-        """Tell of wrong passwords, once a minute however many there are; never who or what was given."""
+        """Log wrong passwords, once a minute however many there are; never who or what was sent."""
         self._wrong += 1
         now = time.monotonic()
         if now - self._warned >= _WARN_EVERY_SECONDS:

@@ -14,7 +14,8 @@ from bw_exporter.command_line.options import positive
 from bw_exporter.config import durations
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.monitoring import exposition, web_pages
-from bw_exporter.monitoring.basic_auth import BasicAuth, BusyError
+from bw_exporter.monitoring.basic_auth import BasicAuth
+from bw_exporter.monitoring.check_queue import BusyError
 from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.monitoring.landing.pages import Sources, pages
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from bw_exporter.config.current import ConfigState, CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
+    from bw_exporter.monitoring.known_logins import KnownLogins
     from bw_exporter.monitoring.landing.last_refusals import LastRefusals
     from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.store import Store
@@ -60,6 +62,7 @@ def private_app(
     store: Store,
     health: StoreHealth,
     web_config: WebConfig,
+    known_logins: KnownLogins,
     request_reload: Callable[[], ConfigState | None],
     last_refusals: LastRefusals,
     webhook_url: str = "",
@@ -71,7 +74,7 @@ def private_app(
     """
     app = Flask(__name__, static_folder=None)
     readiness = Readiness(store)
-    _guard(app, web_config)
+    _guard(app, web_config, known_logins)
     _for_machines(app, config, store, health, readiness)
     app.register_blueprint(
         pages(Sources(config, store, health, last_refusals, readiness.reason_not_ready, webhook_url))
@@ -93,9 +96,9 @@ def private_app(
     return app
 
 
-def _guard(app: Flask, web_config: WebConfig) -> None:
+def _guard(app: Flask, web_config: WebConfig, known_logins: KnownLogins) -> None:
     """Ask for a name and a password where web.yml has any, and answer mistakes in plain words."""
-    auth = BasicAuth(web_config.users) if web_config.users else None
+    auth = BasicAuth(web_config.users, known_logins) if web_config.users else None
 
     @app.before_request
     def authenticate() -> Response | None:

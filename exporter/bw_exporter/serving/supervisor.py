@@ -18,6 +18,7 @@ from gunicorn.arbiter import Arbiter
 
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
+from bw_exporter.monitoring.known_logins import KnownLogins
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.judging import Judgement
@@ -104,6 +105,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self.limiter = RateLimiter()
         self._judgement: Judgement | None = None
         self._judge_again = False
+        self.known_logins = KnownLogins()
         # The arbiter's are shared by the class.
         self.WORKERS: dict[int, Worker] = {}
         self.LISTENERS: list[TCPSocket] = []
@@ -154,6 +156,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             channel=ConfigChannel(),
             limiter=self.limiter,
             web_config=self.options.web_config,
+            known_logins=self.known_logins,
             request_timeout=self.options.request_timeout,
             webhook_url=self.options.webhook_url,
             close_inherited=close_inherited,

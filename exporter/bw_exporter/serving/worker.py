@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from bw_exporter import housekeeping
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
+from bw_exporter.monitoring import basic_auth
 from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
 from bw_exporter.serving.http.batch import Batch
 from bw_exporter.serving.http.http_worker import HttpWorker
 from bw_exporter.serving.http.submissions import Submissions
+from bw_exporter.serving.http.thread_pool import ThreadPool
 from bw_exporter.serving.one_heap import use_one_heap
 from bw_exporter.store import PromptStore, SubmittingStore, open_store
 from bw_exporter.webhook import app
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from bw_exporter.config.current import ConfigState, CurrentConfig
+    from bw_exporter.monitoring.known_logins import KnownLogins
     from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.serving.config_channel import ConfigChannel
+    from bw_exporter.serving.http.connection import Connection
     from bw_exporter.store import Store
     from bw_exporter.webhook.rate_limit import RateLimiter
 
@@ -48,6 +52,7 @@ class WorkerContext:
     channel: ConfigChannel
     limiter: RateLimiter
     web_config: WebConfig
+    known_logins: KnownLogins
     request_timeout: float
     webhook_url: str
     close_inherited: Callable[[], None]
@@ -163,6 +168,11 @@ class PrivateWorker(Worker):
         use_one_heap()
         super().init_process()
 
+    def get_thread_pool(self) -> ThreadPool[Connection]:
+        """Return the threads that answer requests, and with basic auth those that wait for a check of a password."""
+        waiting = basic_auth.MOST_WAITING if self.context.web_config.users else 0
+        return ThreadPool(self.cfg.threads + waiting, self._answer)
+
     def build(self, store: Store) -> WSGIApplication:
         """Return the private application."""
         config, health = self.context.config, housekeeping.StoreHealth(store.schema_version)
@@ -178,6 +188,7 @@ class PrivateWorker(Worker):
             store,
             health,
             self.context.web_config,
+            self.context.known_logins,
             self.request_reload,
             last_refusals,
             self.context.webhook_url,
