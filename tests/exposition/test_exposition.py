@@ -155,6 +155,13 @@ def test_families_come_in_the_order_of_the_catalogue_and_series_in_one_order(
         ("application/openmetrics-text", openmetrics.CONTENT_TYPE_LATEST),
         (PROMETHEUS_2, openmetrics.CONTENT_TYPE_LATEST),
         (PROMETHEUS_3, openmetrics.CONTENT_TYPE_LATEST),
+        ('text/plain;version="1.0.0', classic.CONTENT_TYPE_PLAIN_0_0_4),
+        ('application/openmetrics-text;version="1.0.0"', openmetrics.CONTENT_TYPE_LATEST),
+        ('application/openmetrics-text;version="1.0.0', classic.CONTENT_TYPE_PLAIN_0_0_4),
+        ("application/openmetrics-text;version=0.0.1", classic.CONTENT_TYPE_PLAIN_0_0_4),
+        ("application/openmetrics-text;q=0", classic.CONTENT_TYPE_PLAIN_0_0_4),
+        ("application/openmetrics-text;q=0.1,text/plain", classic.CONTENT_TYPE_PLAIN_0_0_4),
+        ("application/openmetrics-text;version=" + "9" * 5000, classic.CONTENT_TYPE_PLAIN_0_0_4),
     ],
 )
 def test_the_format_is_the_one_that_was_asked_for(store: Store, accept: str, content_type: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -106,6 +107,26 @@ def test_a_client_without_the_certificate_that_web_yml_asks_for_is_turned_away(t
         with pytest.raises(OSError, match=r"(?i)certificate|reset|eof|closed"):
             ask(exporter.private, "GET", "/metrics", tls=stranger)
         assert exporter.get("/-/healthy").status == 200
+
+
+@pytest.mark.parametrize("sizes", [(5000, 5000), (7900, 7900), (8192, 100), (100, 100, 8000, 100)], ids=str)
+def test_requests_that_come_in_one_tls_record_are_all_answered(tmp_path: Path, sizes: tuple[int, ...]):
+    """gunicorn reads 8 KiB at once; what TLS has decrypted beyond is in no socket that a poller could watch."""
+    head = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nX-Padding: "
+    requests = [head.ljust(size - 4, b"x") + b"\r\n\r\n" for size in sizes]
+    requests[-1] = requests[-1].replace(b"X-Padding: ", b"Connection: close\r\nX-Padding: ")
+    with secured(tmp_path, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n") as exporter:
+        exporter.ready()
+        assert exporter.tls
+        said = b""
+        with (
+            socket.create_connection(("127.0.0.1", exporter.private), timeout=30) as plain,
+            exporter.tls.wrap_socket(plain) as client,
+        ):
+            client.sendall(b"".join(requests))
+            while part := client.recv(65536):
+                said += part
+    assert said.count(b"HTTP/1.1 200") == len(sizes), said
 
 
 def test_it_is_not_ready_while_the_store_takes_no_writes_and_says_why(start: Start):

@@ -113,7 +113,15 @@ class Connection:
         self.deadline = self.timeout = deadline
         assert self.parser is not None
         self.received = bytearray(self.parser.unreader.take_buffered())
+        if self.cfg.is_ssl:
+            self._take_decrypted()
         return bool(self.received)
+
+    def _take_decrypted(self) -> None:
+        """Take what TLS has decrypted beyond the request before, which no poller sees: the socket itself is empty."""
+        with contextlib.suppress(OSError):
+            while waiting := self.sock.pending():  # type: ignore[attr-defined]
+                self.received += self.sock.recv(waiting)
 
     def begin(self) -> RequestParser:
         """In a thread: return the parser, set to what has been received; raises OSError when out of time."""
