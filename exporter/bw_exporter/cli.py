@@ -182,7 +182,7 @@ def _check_config(args: Namespace) -> int:
 
 
 def _findings(args: Namespace) -> int:
-    from bw_exporter.monitoring import findings_table  # noqa: PLC0415
+    from bw_exporter.monitoring import findings_table, tenant_names  # noqa: PLC0415
     from bw_exporter.store import open_store  # noqa: PLC0415
 
     file = args.storage_url.removeprefix("sqlite:///")
@@ -191,6 +191,8 @@ def _findings(args: Namespace) -> int:
     store = open_store(args.storage_url)
     try:
         found = store.findings(tenant=args.tenant, since_at=int(time.time()) - args.since, limit=args.limit)
+        if args.tenant and not found and args.tenant not in (known := tenant_names.in_store(store)):
+            raise BillingWatchError(tenant_names.no_such_tenant(args.tenant, known))
     finally:
         store.close()
     print(findings_table.FORMATS[args.format](found), end="")

@@ -129,6 +129,12 @@ def test_findings_are_told_in_sentences_with_money_in_whole_units_and_a_link_to_
     assert "javascript:" not in page
 
 
+def test_the_link_to_the_findings_asks_for_as_long_as_the_page_shows(site: Make):
+    page = site(TENANTS).get()
+    assert "in the last 7 days" in page
+    assert 'href="./findings?since=7d"' in page
+
+
 def test_the_lag_is_told_as_exact_counts_and_against_the_tenants_own_limit(site: Make):
     one = site(TENANTS)
     one.accept("prod", 4)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import bcrypt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bw_exporter.monitoring import web_pages
 from bw_exporter.monitoring.basic_auth import BasicAuth
@@ -94,6 +98,59 @@ def test_a_mistaken_question_is_the_askers_mistake(exporter: RunningExporter, qu
     reply = exporter.get(f"/findings?{question}")
     assert reply.status == 400
     assert reply.headers["Content-Type"].startswith("text/plain")
+
+
+_METHODS = st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "G"))
+_HEADERS = st.sampled_from(
+    ("Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cookie", "Content-Type", "Content-Length",
+     "Host", "If-None-Match", "If-Modified-Since", "If-Range", "Range", "Origin", "Referer", "Expect",
+     "Transfer-Encoding", "X-Forwarded-Host", "X-Forwarded-Prefix", "Prometheus-Scrape-Timeout-Seconds", "X")
+)  # fmt: skip
+_VALUES = st.lists(
+    st.sampled_from(
+        ("text/plain", "application/openmetrics-text", ";", ",", "=", '"', "version=", '"1.0.0', "q=", "nan", "1e999",
+         "-1", "gzip", "*", "*/*", "*0*=", "%", "utf-8''", "Basic ", "Bearer ", "OnJpZ2h0", "bytes=", "0-", "-", "[",
+         "]", ":", "@", "127.0.0.1", "localhost", "W/", "GMT", "9" * 400, "\\", "\t", " ", "chunked", "\xff", "\x7f")
+    )
+    | st.text(max_size=6),
+    max_size=8,
+).map("".join)  # fmt: skip
+_QUERIES = st.lists(
+    st.sampled_from(
+        ("tenant=", "since=", "limit=", "q=", "state=", "page=", "&", ";", "=", "%00", "%ff", "%", "+", "1", "7d",
+         "prod",         "9" * 400, "292y", "%D9%A3", "-1", "refused", "'", "--", "%2e%2e/", "[", "]")
+    ),
+    max_size=6,
+).map("".join)  # fmt: skip
+_PATHS = st.sampled_from(
+    ("/", "/metrics", "/findings", "/tenants/prod", "/tenants/%00", "/tenants/%ff", "/tenants/..%2f",
+     "/static/page.css", "/static/%00", "/static/..%2f..%2fetc/passwd", "/-/healthy",
+     "/-/reload", "//", "/%", "*", "http://[/", "http://x/")
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(("GET", "HEAD", "OPTIONS", "PUT", "G")),
+    _PATHS,
+    _QUERIES,
+    st.lists(st.tuples(_HEADERS, _VALUES)),
+)
+def test_no_request_to_the_private_listener_is_answered_with_a_server_error(
+    exporter: RunningExporter, method: str, path: str, query: str, headers: list[tuple[str, str]]
+):
+    lines = [f"{method} {path}?{query} HTTP/1.1", "Connection: close", *map(": ".join, headers)]
+    if not any(name == "Host" for name, _ in headers):
+        lines.append("Host: localhost")
+    data = "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+    with socket.create_connection(("127.0.0.1", exporter.private), timeout=30) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        said = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                said += part
+    assert not said or said.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4")), (data, said[:200])
 
 
 def test_what_is_asked_for_on_the_page_is_shown_and_never_run(start: Start):

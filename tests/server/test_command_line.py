@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -169,24 +170,43 @@ def test_a_store_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path):
 def test_findings_are_listed_as_a_table_as_json_and_as_csv(tmp_path: Path):
     store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
     now = int(time.time())
-    for tenant, age in (("prod", 60), ("other", 120), ("prod", 100_000)):
-        finding = Finding(now - age, tenant, "duplicate_charge", {"amount": age, "charge": f"ch_{age}"})
+    store.register(["idle", "other", "prod"], now)
+    lines = [{"line": "il_1", "kind": "unit_price", "amount": 3900, "expected": "2900", "currency": "usd"}]
+    mismatch = {"invoice": "in_1", "subscription": "sub_1", "lines": lines}
+    for tenant, age, kind, details in (
+        ("prod", 60, "duplicate_charge", {"amount": 1200, "charge": "ch_60", "currency": "eur"}),
+        ("other", 120, "invoice_mismatch", mismatch),
+        ("prod", 100_000, "duplicate_charge", {"amount": 5, "charge": "ch_old"}),
+    ):
+        finding = Finding(now - age, tenant, kind, details)
         store.write(lambda tx, finding=finding: tx.report(finding))
     store.close()
     command = ("findings", "--storage.url", "sqlite:///store.db")
     table = run(*command, cwd=tmp_path).stdout.splitlines()
-    assert len(table) == 3
-    assert table[0].split() == ["FOUND", "AT", "TENANT", "KIND", "DETAILS"]
-    assert "amount=60 charge=ch_60" in table[1]
+    assert table[0].split() == ["FOUND", "AT", "TENANT", "WHAT", "AT", "STAKE"]
+    assert re.fullmatch(r"\S+ \S+ UTC  prod    Duplicate charge  12.00 EUR", table[1])
+    assert "Billed 39.00 USD instead of 29.00 USD: the unit price is not the subscription's." in table[5]
+    assert not any("ch_old" in line for line in table)
     found = json.loads(run(*command, "--format", "json", "--since", "7d", cwd=tmp_path).stdout)
-    assert [one["details"]["amount"] for one in found] == [60, 120, 100_000]
-    lines = run(*command, "--format", "csv", "--tenant", "other", cwd=tmp_path).stdout.splitlines()
-    (row,) = csv.DictReader(lines)
-    assert (row["tenant"], row["amount"], row["charge"]) == ("other", "120", "ch_120")
-    assert (
-        run(*command, "--format", "csv", "--tenant", "nobody", cwd=tmp_path).stdout.splitlines() == lines[:1]
-    )
-    assert run(*command, "--tenant", "nobody", cwd=tmp_path).stdout == "no findings in this time\n"
+    assert [one["details"].get("amount") for one in found] == [1200, None, 5]
+    rows = run(*command, "--format", "csv", "--tenant", "other", cwd=tmp_path).stdout.splitlines()
+    (row,) = csv.DictReader(rows)
+    assert (row["tenant"], row["invoice"], json.loads(row["lines"])) == ("other", "in_1", lines)
+    idle = (*command, "--tenant", "idle")
+    assert run(*idle, "--format", "csv", cwd=tmp_path).stdout.splitlines() == rows[:1]
+    assert run(*idle, cwd=tmp_path).stdout == "no findings in this time\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_findings_of_a_tenant_that_the_store_never_had_name_those_it_had(tmp_path: Path, form: str):
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    store.register(["prod", *(f"shop-{number}" for number in range(20))], int(time.time()))
+    store.close()
+    command = ("findings", "--storage.url", "sqlite:///store.db", "--format", form, "--tenant", "prud")
+    done = run(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no tenant is called 'prud'; the tenants are prod, shop-0, " in done.stderr
+    assert "and 11 more" in done.stderr
 
 
 def test_listing_findings_makes_no_store_where_there_is_none(tmp_path: Path):

@@ -152,9 +152,22 @@ def test_findings_are_served_newest_first_and_a_mistaken_question_is_explained(s
     assert found[0]["kind"] == "duplicate_charge"
     assert len(json.loads(exporter.get("/findings?since=7d&tenant=prod").text)["findings"]) == 3
     assert len(json.loads(exporter.get("/findings?since=7d&limit=1").text)["findings"]) == 1
-    assert json.loads(exporter.get("/findings?tenant=nobody").text) == {"findings": []}
-    for wrong in ("since=yesterday", "limit=0", "limit=many", "limit=-1"):
+    assert json.loads(exporter.get("/findings?tenant=prod&since=1s").text) == {"findings": []}
+    assert json.loads(exporter.get("/findings?tenant=prud").text) == {
+        "findings": [],
+        "note": "no tenant is called 'prud'; the tenants are prod",
+    }
+    for wrong in (
+        "since=yesterday",
+        "limit=0",
+        "limit=many",
+        "limit=-1",
+        "tenant=%00",
+        "tenant=%ff",
+        "tenant=P",
+    ):
         assert exporter.get(f"/findings?{wrong}").status == 400
+    assert exporter.get("/findings?tenant=%00").text == "no tenant is called '\\x00'; the tenants are prod\n"
 
 
 def test_a_reload_is_asked_for_by_post_only(start: Start):

@@ -5,19 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, datetime
+import re
 from typing import TYPE_CHECKING
 
 from bw_exporter.checks import CHECKS
+from bw_exporter.monitoring.landing.findings import Row, as_row
+from bw_exporter.monitoring.landing.formats import moment, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bw_exporter.store import Finding
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+
 
 def as_dict(finding: Finding) -> dict[str, object]:
-    """Return what `/findings` and `--format json` show of a finding; `found_at` is in Unix seconds."""
+    """Return what `/findings` and `--format json` give of a finding; `found_at` is in Unix seconds."""
     return {
         "found_at": finding.found_at,
         "tenant": finding.tenant,
@@ -31,46 +36,52 @@ def _json(findings: Sequence[Finding]) -> str:
 
 
 def _csv(findings: Sequence[Finding]) -> str:
-    """Return a column for each detail that a check tells, whatever was found, and for those of findings of old."""
-    told = (name for check in CHECKS.values() for name in check.DETAILS)
-    details = list(dict.fromkeys((*told, *(name for finding in findings for name in finding.details))))
+    """Return a column for each detail that a check gives, whatever was found, and for those of older findings."""
+    given = (name for check in CHECKS.values() for name in check.DETAILS)
+    details = list(dict.fromkeys((*given, *(name for finding in findings for name in finding.details))))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["found_at", "tenant", "kind", *details])
+    writer.writerow(["found_at", "tenant", "kind", *(_cell(name) for name in details)])
     for finding in findings:
-        writer.writerow(
-            [
-                _moment(finding.found_at),
-                finding.tenant,
-                finding.kind,
-                *(_text(finding.details.get(name, "")) for name in details),
-            ]
-        )
+        cells = (finding.tenant, finding.kind, *(_text(finding.details.get(name, "")) for name in details))
+        writer.writerow([timestamp(finding.found_at), *(_cell(text) for text in cells)])
     return out.getvalue()
 
 
+def _cell(text: str) -> str:
+    """Keep a spreadsheet from running a text as a formula: an apostrophe before it makes it text.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    safe = f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return safe.replace("\r", " ")  # which csv writes unquoted, though it ends a row for those who read it
+
+
 def _table(findings: Sequence[Finding]) -> str:
+    """Return a line for each finding, and below it what happened, as the page has it."""
     if not findings:
         return "no findings in this time\n"
-    rows = [("FOUND AT", "TENANT", "KIND", "DETAILS")]
-    rows += [
-        (
-            _moment(finding.found_at),
-            finding.tenant,
-            finding.kind,
-            " ".join(f"{name}={_text(value)}" for name, value in finding.details.items()),
-        )
-        for finding in findings
+    rows = [as_row(finding) for finding in findings]
+    lines = [("FOUND AT", "TENANT", "WHAT", "AT STAKE")]
+    lines += [(moment(row.found_at), row.tenant, row.kind, row.at_stake) for row in rows]
+    lines = [tuple(_printable(text) for text in line) for line in lines]  # type: ignore[misc]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    heads = [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "".join(
-        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]) + "\n"
-        for row in rows
-    )
+    below = [[], *(_below(row) for row in rows)]
+    return "".join(f"{line}\n" for head, more in zip(heads, below, strict=True) for line in (head, *more))
 
 
-def _moment(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _below(row: Row) -> list[str]:
+    ids = ", ".join(part for part in (row.subject, row.ids) if part)
+    return [f"    {_printable(text)}" for text in (*row.sentences, ids, row.link) if text]
+
+
+def _printable(text: str) -> str:
+    """Return the text without anything that a terminal would obey."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _text(value: object) -> str:

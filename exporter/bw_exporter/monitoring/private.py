@@ -18,6 +18,7 @@ from bw_exporter.monitoring.basic_auth import BasicAuth
 from bw_exporter.monitoring.check_queue import BusyError
 from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.monitoring.landing.pages import Sources, pages
+from bw_exporter.monitoring.tenant_names import is_possible, no_such_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,12 +178,16 @@ def _for_machines(
             limit = positive(request.args.get("limit", "100"))
         except ValueError as error:
             return _text(f"{error}\n", 400)
-        found = store.findings(
-            tenant=request.args.get("tenant") or None,
-            since_at=int(time.time()) - seconds,
-            limit=min(limit, MOST_FINDINGS),
-        )
-        return jsonify(findings=[as_dict(finding) for finding in found])
+        tenant = request.args.get("tenant") or None
+        known = config.state.tenants.by_id
+        if tenant and not is_possible(tenant):
+            return _text(f"{no_such_tenant(tenant, known)}\n", 400)
+        since_at = int(time.time()) - seconds
+        found = store.findings(tenant=tenant, since_at=since_at, limit=min(limit, MOST_FINDINGS))
+        # A tenant that is no longer in the file keeps its findings.
+        unknown = tenant is not None and not found and tenant not in known
+        note = {"note": no_such_tenant(tenant or "", known)} if unknown else {}
+        return jsonify(findings=[as_dict(finding) for finding in found], **note)
 
 
 def _text(text: str, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.monitoring.landing.shown import moment, money, span
+from bw_exporter.monitoring.landing.formats import moment, money, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ _MOST_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Row:
     """One row of the table: `at_stake` is what was charged again, or billed beyond what was right.
 
     `subject` is the id behind `link`, which is empty unless it leads to Stripe; `ids` are the others concerned.
@@ -35,11 +35,11 @@ class Shown:
     link: str
 
 
-def shown(finding: Finding) -> Shown:
-    """Return the finding for the page; one of a kind unknown here shows its details by name."""
+def as_row(finding: Finding) -> Row:
+    """Return the finding for people; one of a kind unknown here shows its details by name."""
     read = _READ.get(finding.kind, _other)(finding.details)
     link = str(finding.details.get("link", ""))
-    return Shown(
+    return Row(
         finding.found_at,
         finding.tenant,
         read.kind or finding.kind.replace("_", " "),

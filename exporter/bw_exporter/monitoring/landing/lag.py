@@ -45,7 +45,7 @@ class Lag:
 
 def on_time(tenant: Tenant, found: Counts) -> OnTime | None:
     """Return the share within the tenant's max_lag, None while nothing has come."""
-    count = found.get((_COUNT, ""), 0)
+    count = found.get((_COUNT, ()), 0)
     limit = _max_lag(tenant)
     return OnTime(durations.render(limit), _up_to(found, limit), count) if count else None
 
@@ -65,11 +65,11 @@ def lag(tenant: Tenant, found: Counts) -> Lag | None:
     bands.append(Band(f"above {lower}", share.count - before, late=True))
     while not bands[-1].count:
         bands.pop()
-    return Lag(share, found.get((_SUM, ""), 0) // share.count, tuple(bands))
+    return Lag(share, found.get((_SUM, ()), 0) // share.count, tuple(bands))
 
 
 def _up_to(found: Counts, bound: int) -> int:
-    return found.get((_BUCKET, f"{bound:.1f}"), 0)
+    return found.get((_BUCKET, (f"{bound:.1f}",)), 0)
 
 
 def _max_lag(tenant: Tenant) -> int:

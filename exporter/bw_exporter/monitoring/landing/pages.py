@@ -12,7 +12,7 @@ from jinja2 import StrictUndefined
 
 from bw_exporter import DOCS_URL, __version__
 from bw_exporter.metrics import feeds
-from bw_exporter.monitoring.landing import findings, shown
+from bw_exporter.monitoring.landing import findings, formats
 from bw_exporter.monitoring.landing.advice import UNKNOWN_TENANT
 from bw_exporter.monitoring.landing.overview import Wanted, overview
 from bw_exporter.monitoring.landing.standing import STATES
@@ -40,7 +40,15 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_FILTERS = (shown.moment, shown.timestamp, shown.number, shown.percent, shown.size, shown.ago, shown.span)
+_FILTERS = (
+    formats.moment,
+    formats.timestamp,
+    formats.number,
+    formats.percent,
+    formats.size,
+    formats.ago,
+    formats.span,
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def pages(sources: Sources) -> Blueprint:
             now,
             root="./",
             overview=overview(state.tenants, sources.store, sources.last_refusals, _wanted(), now),
-            findings=[findings.shown(finding) for finding in newest],
+            findings=[findings.as_row(finding) for finding in newest],
             not_ready=sources.reason_not_ready(),
             health=sources.health,
             states=STATES,

@@ -55,7 +55,7 @@ TROUBLES = frozenset(state.key for state in STATES if state.level in ("bad", "wa
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Tally:
     """So many requests or events with one fate; `last_at` is 0 where nobody saw when the last one came."""
 
     what: str
@@ -74,36 +74,36 @@ class Standing:
     last_event_at: int
     found_at: int
     accepted: int
-    refused: tuple[Told, ...]
-    ignored: tuple[Told, ...]
+    refused: tuple[Tally, ...]
+    ignored: tuple[Tally, ...]
 
     @property
     def refused_count(self) -> int:
         """Requests refused, ever."""
-        return sum(told.count for told in self.refused)
+        return sum(each.count for each in self.refused)
 
     @property
     def refused_at(self) -> int:
         """When the last refusal was seen, 0 if that was before we looked."""
-        return max((told.last_at for told in self.refused), default=0)
+        return max((each.last_at for each in self.refused), default=0)
 
     @property
-    def worst(self) -> Told | None:
+    def worst(self) -> Tally | None:
         """What to look at first: the latest refusal, else the largest part of what is ignored."""
         if self.state in (REFUSED_STATE, PARTLY):
-            return max(self.refused, key=lambda told: (told.last_at, told.count))
+            return max(self.refused, key=lambda each: (each.last_at, each.count))
         return self.ignored[0] if self.state is IGNORED_STATE else None
 
 
 def standing(tenant: Tenant, found: Counts, last: LastRefusals, now: int) -> Standing:
     """Judge one tenant; `found` holds its counts of FAMILIES."""
     refused = tuple(
-        Told(result, count, reason, way_out, last.at(tenant.id, result))
+        Tally(result, count, reason, way_out, last.at(tenant.id, result))
         for result, (reason, way_out) in REFUSED.items()
         if (count := of(found, catalog.WEBHOOK_REQUESTS, result))
     )
     ignored = tuple(
-        Told(reason, count, words, way_out)
+        Tally(reason, count, words, way_out)
         for reason, (words, way_out) in IGNORED.items()
         if (count := of(found, catalog.EVENTS_IGNORED, reason))
     )
@@ -112,7 +112,7 @@ def standing(tenant: Tenant, found: Counts, last: LastRefusals, now: int) -> Sta
     accepted = of(found, catalog.WEBHOOK_REQUESTS, "accepted")
     state = _state(
         tenant,
-        refused_at=max((told.last_at for told in refused), default=0),
+        refused_at=max((each.last_at for each in refused), default=0),
         refused=bool(refused),
         last_event_at=last_event_at,
         nothing_applied=0 < accepted <= _not_applied(found),

@@ -57,7 +57,7 @@ class TenantPage:
     redelivered: int
     events: dict[str, int]
     lag: Lag | None
-    findings: tuple[findings.Shown, ...]
+    findings: tuple[findings.Row, ...]
     more_findings: bool
     charges: int
     duplicates: int
@@ -77,7 +77,7 @@ def tenant_page(tenants: Tenants, tenant: Tenant, store: Store, last: LastRefusa
         redelivered=counts.of(found, catalog.WEBHOOK_REQUESTS, "redelivered"),
         events=counts.by_value(found, catalog.EVENTS),
         lag=lag(tenant, found),
-        findings=tuple(findings.shown(finding) for finding in kept[:MOST_FINDINGS]),
+        findings=tuple(findings.as_row(finding) for finding in kept[:MOST_FINDINGS]),
         more_findings=len(kept) > MOST_FINDINGS,
         charges=counts.of(found, catalog.CHARGE_ATTEMPTS),
         duplicates=counts.of(found, catalog.DUPLICATE_CHARGES),
