@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -171,3 +173,129 @@ def test_a_file_and_a_folder_that_become_read_only(nobodys: Path, figure: Figure
         assert exporter.stop() == 0
         exporter.store.chmod(0o400)
         assert "read-only for this user: change its owner or its mode" in refused_start(nobodys, within)
+
+
+def killed(exporter: RunningExporter) -> None:
+    """Kill every process at once, as a power cut would."""
+    processes = [exporter.process.pid, *exporter.workers("public"), *exporter.workers("private")]
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    exporter.process.wait()
+    eventually(lambda: not any(exporter.workers(role) for role in ("public", "private")))
+
+
+def copied(exporter: RunningExporter, copy: Path, how: str) -> Path:
+    """Copy a store that serves, in a way that operators do."""
+    with closing(sqlite3.connect(exporter.store)) as store:
+        if how == "VACUUM INTO":
+            store.execute("VACUUM INTO ?", (str(copy),))
+        else:
+            with closing(sqlite3.connect(copy)) as target:
+                store.backup(target)
+    return copy
+
+
+def is_whole(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as store:
+        return bool(store.execute("PRAGMA integrity_check").fetchall() == [("ok",)])
+
+
+def without_log(exporter: RunningExporter, away: Path) -> None:
+    """Do what the refusal says: move the log away."""
+    for suffix in ("-wal", "-shm"):
+        shutil.move(f"{exporter.store}{suffix}", away / f"log{suffix}")
+
+
+@pytest.mark.parametrize("gone", ["-wal", "-wal -shm", "-shm", "-wal -shm .lock"])
+def test_a_log_that_is_deleted_while_it_serves_loses_nothing_that_was_acknowledged(
+    gone: str, start: Start, figure: Figure
+):
+    exporter = start()
+    with Senders(exporter.public, pause=0.002, port_now=lambda: exporter.public) as senders:
+        for _ in range(ROUNDS):
+            senders.wait_for(100)
+            for suffix in gone.split():
+                Path(f"{exporter.store}{suffix}").unlink()
+            eventually(partial(refuses, exporter))
+            senders.wait_for_answer(503, more=20)
+            killed(exporter)
+            exporter = start()
+            senders.wait_for(50)
+    assert is_whole(exporter.store)
+    figure(f"{gone} deleted {ROUNDS} time(s), then kill -9: {senders.exact(exporter)}")
+
+
+@pytest.mark.parametrize("how", ["VACUUM INTO", "backup"])
+def test_a_backup_renamed_over_the_store_is_never_mixed_with_the_old_log(
+    how: str, start: Start, tmp_path: Path, figure: Figure
+):
+    exporter = start()
+    kept = tmp_path / "kept.db"
+    with Senders(exporter.public, pause=0.002, port_now=lambda: exporter.public) as senders:
+        senders.wait_for(100)
+        copy = copied(exporter, tmp_path / "copy.db", how)
+        if how == "backup":  # of another life of the store
+            exporter.stop()
+            exporter = start()
+        senders.wait_for(100)
+        os.link(exporter.store, kept)
+        copy.rename(exporter.store)
+        eventually(lambda: refuses(exporter))
+        senders.wait_for_answer(503, more=20)
+        killed(exporter)
+        before = exporter.store.read_bytes()
+        assert "belongs to another file" in refused_start(tmp_path)
+        assert exporter.store.read_bytes() == before
+        kept.rename(exporter.store)
+        exporter = start()
+        senders.wait_for(50)
+    assert is_whole(exporter.store)
+    figure(f"{how} over the store, kill -9, the old file put back: {senders.exact(exporter)}")
+
+
+@pytest.mark.parametrize("how", ["VACUUM INTO", "backup"])
+def test_an_older_copy_written_over_the_store_in_place_is_noticed_at_the_next_commit(
+    how: str, start: Start, tmp_path: Path, figure: Figure
+):
+    exporter = start()
+    with Senders(exporter.public, pause=0.002) as senders:
+        senders.wait_for(100)
+    counted = exporter.metric("billing_events_total", tenant="prod", type="other")
+    copy = copied(exporter, tmp_path / "copy.db", how)
+    if how == "backup":
+        exporter.stop()
+        exporter = start()
+    with Senders(exporter.public, pause=0.002, name="later", port_now=lambda: exporter.public) as senders:
+        senders.wait_for(100)
+        shutil.copyfile(copy, exporter.store)
+        acknowledged = senders.acknowledged
+        eventually(lambda: refuses(exporter))
+        senders.wait_for_answer(503, more=20)
+        killed(exporter)
+        until_killed = senders.acknowledged
+        assert "belongs to another file" in refused_start(tmp_path)
+        without_log(exporter, tmp_path)
+        exporter = start()
+        senders.wait_for(20)
+    assert until_killed - acknowledged <= 4, "no more than one of each sender was on its way"
+    assert is_whole(exporter.store)
+    anew = senders.acknowledged - until_killed
+    assert exporter.metric("billing_events_total", tenant="prod", type="other") == (counted or 0) + anew
+    figure(
+        f"{how} copied over the store: {until_killed - acknowledged} acknowledged later; then the copy's"
+        f" {int(counted or 0)} and {anew} new ones are counted"
+    )
+
+
+def test_a_stop_does_not_write_the_log_into_a_file_that_was_put_in_the_place_of_its_own(
+    start: Start, tmp_path: Path
+):
+    exporter = start()
+    assert exporter.send("first").status == 200
+    copy = copied(exporter, tmp_path / "copy.db", "VACUUM INTO")
+    before = copy.read_bytes()
+    assert exporter.send("second").status == 200
+    shutil.copyfile(copy, exporter.store)
+    assert exporter.stop() == 0
+    assert exporter.store.read_bytes() == before
+    assert "belongs to another file" in refused_start(tmp_path)

@@ -121,7 +121,9 @@ def test_a_deleted_file_is_not_begun_anew_and_counts_again_when_put_back(
         lambda: sqlite.probe(NOW),
         lambda: sqlite.families(["shop"]),
     ):
-        with pytest.raises(StoreUnavailableError, match=r"is gone.*put it back, or restart"):
+        with pytest.raises(
+            StoreUnavailableError, match=r"is gone.*put it back.*or, to begin a new one, stop"
+        ):
             act()
     assert not path.exists()
     for file in elsewhere.iterdir():
@@ -138,7 +140,7 @@ def test_a_replaced_file_is_neither_read_nor_written(sqlite: Store, path: Path, 
     (tmp_path / "other.db").rename(path)
     before = path.read_bytes()
     for act in (lambda: sqlite.write(add("shop")), lambda: sqlite.samples("shop")):
-        with pytest.raises(StoreUnavailableError, match="was replaced by another file; restart"):
+        with pytest.raises(StoreUnavailableError, match="was replaced by another file: put the old one back"):
             act()
     assert path.read_bytes() == before
 

@@ -18,6 +18,7 @@ META = (
 MIGRATIONS = (
     Migration(
         1,
+        "the first tables",
         (
             'CREATE TABLE bw_tenants (tenant text COLLATE "C" PRIMARY KEY, created_at bigint NOT NULL)',
             'CREATE TABLE bw_events (created_at bigint NOT NULL, tenant text COLLATE "C" NOT NULL,'

@@ -7,6 +7,7 @@ from bw_exporter.store.migration import Migration
 MIGRATIONS = (
     Migration(
         1,
+        "the first tables",
         (
             "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
             "CREATE TABLE tenants (tenant TEXT PRIMARY KEY, created_at INTEGER NOT NULL) WITHOUT ROWID",
@@ -38,3 +39,11 @@ MIGRATIONS = (
 )
 
 LATEST = MIGRATIONS[-1].number
+
+APPLIED = (
+    "CREATE TABLE IF NOT EXISTS migrations"
+    " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+)
+"""A log for people. Which migration was the last is in `user_version`, so that a store of any version has it."""
+
+NOTE_APPLIED = "INSERT OR REPLACE INTO migrations VALUES (?, ?, CAST(strftime('%s', 'now') AS INTEGER))"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from bw_exporter.errors import StoreUnusableError
+from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.metrics.catalog import FAMILIES
 from bw_exporter.metrics.series import Change
 from bw_exporter.store.group_commit import GroupCommit
@@ -24,8 +24,8 @@ from bw_exporter.store.protocol import (
     Outcome,
     Transaction,
 )
-from bw_exporter.store.sqlite.connection import prepare
 from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.opening import prepare
 from bw_exporter.store.sqlite.schema import LATEST
 from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
@@ -54,9 +54,12 @@ class SqliteStore:
             with contextlib.ExitStack() as undone:
                 self._lock = FileLock(f"{path}.lock")
                 undone.callback(self._lock.close)
+                if self._lock.created:
+                    undone.callback(self._lock.remove)
                 with self._lock.held():
-                    payer_key = prepare(path)
-                    self._file = StoreFile(path)
+                    connection, payer_key = prepare(path, self._lock)
+                    undone.callback(connection.close)
+                    self._file = StoreFile(path, self._lock, connection)
                 undone.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusableError(
@@ -145,7 +148,11 @@ class SqliteStore:
     def probe(self, now: int) -> float:
         begun = time.monotonic()
         self.write(lambda _tx: noted_probe(self._writer.connection(), now))
-        return time.monotonic() - begun
+        seconds = time.monotonic() - begun
+        # By a connection that opens the file and its log anew, as the next start will.
+        if self._file.read("SELECT value FROM meta WHERE name = 'probed_at'") < [(b"%d" % now,)]:
+            raise StoreUnavailableError("a commit to the store is not found by a new connection to it")
+        return seconds
 
     def size_bytes(self) -> int:
         return self._file.size_bytes()
@@ -153,6 +160,7 @@ class SqliteStore:
     def close(self) -> None:
         self._group.close()
         self._writer.close()
+        self._file.close()
         self._lock.close()
 
     def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:

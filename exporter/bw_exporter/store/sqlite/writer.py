@@ -29,7 +29,7 @@ class StoreLockedError(StoreUnavailableError):
 
 
 class Writer:
-    """Commits groups of works. The caller holds the lock beside the file, whatever it asks for."""
+    """Commits groups of works. The caller holds the lock beside the file for every call."""
 
     def __init__(self, file: StoreFile, payer_key: bytes) -> None:
         self._file = file
@@ -38,11 +38,6 @@ class Writer:
 
     def connection(self) -> sqlite3.Connection:
         """Return the connection, opened anew where an error closed it."""
-        try:
-            self._file.check()
-        except StoreUnavailableError:
-            self.close()
-            raise
         if self._connection is None:
             self._connection = connect(self._file.path, wait=False)
         return self._connection
@@ -85,6 +80,8 @@ class Writer:
             yield tx
             tx.flush()
             connection.execute("COMMIT")
+            self._file.committed()
+            self._file.make_due_checkpoint()
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_THE_WORK):
@@ -95,6 +92,7 @@ class Writer:
         """Return the connection, in a transaction."""
 
         def begin() -> sqlite3.Connection:
+            self._file.check_locked()
             connection = self.connection()
             connection.execute("BEGIN IMMEDIATE")
             return connection
