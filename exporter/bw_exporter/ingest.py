@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,16 +60,47 @@ def read(body: bytes, tenant: Tenant, now: int) -> Intake:
         received = event.parse(body)
     except NotAnEventError:
         return Intake(DeclaredWork(lambda tx: _not_an_event(tx, tenant, now), tuple))
+    return _intake(received, tenant, now, _delivered)
+
+
+def missed(body: bytes, tenant: Tenant, now: int) -> Intake:
+    """Read an event that Stripe lists and that is old enough to have come; its work counts it if no webhook brought it.
+
+    It moves neither the lag nor when the last event arrived. Raises NotAnEventError.
+    """
+    return _intake(event.parse(body), tenant, now, _caught_up)
+
+
+def _intake(received: Event, tenant: Tenant, now: int, arrival: Arrival) -> Intake:
     reading = _read(received, tenant)
     warning = {}
     if reading.malformed:
         about = {"event": received.id, "type": _label(received), "problem": reading.malformed}
         warning = {"tenant": tenant.id, **about}
     work = DeclaredWork(
-        lambda tx: _applied(tx, tenant, received, reading, now),
+        lambda tx: _applied(tx, tenant, received, reading, now, arrival),
         lambda: _reads(tenant, received, reading, now),
     )
     return Intake(work, warning)
+
+
+Arrival = Callable[[Event, int, bool], list[Change]]
+"""What an event changes by the way it came: given the event, now, and whether it is new."""
+
+
+def _delivered(received: Event, now: int, new: bool) -> list[Change]:  # noqa: FBT001 - the callable's own shape
+    arrived = RaiseTo(catalog.LAST_EVENT, now)
+    if not new:
+        redelivered = Add(catalog.EVENTS_IGNORED, ("redelivered",))
+        return [redelivered, Add(catalog.WEBHOOK_REQUESTS, ("redelivered",)), arrived]
+    changes: list[Change] = [Add(catalog.WEBHOOK_REQUESTS, ("accepted",)), arrived]
+    if received.created_at is not None:
+        changes.append(Observe(catalog.WEBHOOK_LAG, max(0, now - received.created_at)))
+    return changes
+
+
+def _caught_up(_received: Event, _now: int, new: bool) -> list[Change]:  # noqa: FBT001 - the callable's own shape
+    return [Add(catalog.EVENTS_CAUGHT_UP)] if new else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +149,13 @@ def _applied(
     received: Event,
     reading: _Reading,
     now: int,
+    arrival: Arrival,
 ) -> Result:
-    arrived = RaiseTo(catalog.LAST_EVENT, now)
-    if not _first_seen(tx, tenant.id, received, now):
-        redelivered = Add(catalog.EVENTS_IGNORED, ("redelivered",))
-        tx.change(tenant.id, (redelivered, Add(catalog.WEBHOOK_REQUESTS, ("redelivered",)), arrived))
+    new = _first_seen(tx, tenant.id, received, now)
+    changes = arrival(received, now, new)
+    if not new:
+        tx.change(tenant.id, changes)
         return "redelivered"
-    changes: list[Change] = [Add(catalog.WEBHOOK_REQUESTS, ("accepted",)), arrived]
-    if received.created_at is not None:
-        changes.append(Observe(catalog.WEBHOOK_LAG, max(0, now - received.created_at)))
     if reading.ignored is None:
         changes.append(Add(catalog.EVENTS, (_label(received),)))
     else:

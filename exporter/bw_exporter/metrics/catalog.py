@@ -277,6 +277,31 @@ STORE_COMMITS = Family(
     "Durable commits that changed a count; webhook requests per commit is the size of the groups.",
     per_tenant=False,
 )
+EVENTS_CAUGHT_UP = Family(
+    35,
+    "billing_events_caught_up_total",
+    "counter",
+    "Events that Stripe had made and no webhook had brought, applied by catch-up, each once.",
+)
+STRIPE_NEWEST_EVENT = Family(
+    36,
+    "billing_stripe_newest_event_timestamp_seconds",
+    "gauge",
+    "When the newest event was made that a webhook should have brought by now; 0 means that Stripe was not asked.",
+)
+CATCH_UP_SUCCESS = Family(
+    37,
+    "billing_catch_up_success_timestamp_seconds",
+    "gauge",
+    "When catch-up last knew all events of the tenant up to its delay; 0 means never.",
+)
+CATCH_UP_ERRORS = Family(
+    38,
+    "billing_catch_up_errors_total",
+    "counter",
+    "Turns of catch-up that Stripe's API did not answer, by reason.",
+    (_closed("reason", lists.CATCH_UP_ERRORS),),
+)
 TENANT_INFO = Family(
     101,
     "billing_tenant_info",

@@ -64,6 +64,8 @@ INVOICE_ABSTENTIONS = (
     "state_evicted", OTHER,
 )  # fmt: skip
 
+CATCH_UP_ERRORS = ("authentication", "permission", "rate_limited", "unreachable", "other")
+
 IGNORED_REASONS = ("redelivered", "wrong_mode", "connect", "thin", "malformed")
 
 REQUEST_RESULTS = (

@@ -1,0 +1,198 @@
+"""What no webhook brought is counted by catch-up, exactly once, whatever comes when."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bw_exporter import housekeeping, ingest
+from bw_exporter.catch_up import Caught, catch_up, expected_types
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import series
+from bw_exporter.store import Store, open_store
+from bw_exporter.stripe_api.client import StripeClient
+from bw_exporter.stripe_api.endpoints import Endpoint
+from bw_exporter.stripe_api.errors import StripeApiError
+from bw_simulator.shop.traffic import Shop
+from support import fake_stripe
+from support.fake_stripe import Account, FakeStripe, Json
+from support.listener import NOW, tenant
+
+from .conftest import KEY
+
+SHOP = tenant()
+AFTER_SECONDS = 300
+TYPES = expected_types(None)
+BY_ARRIVAL = (
+    catalog.WEBHOOK_LAG,
+    catalog.LAST_EVENT,
+    catalog.WEBHOOK_REQUESTS,
+    catalog.EVENTS_IGNORED,
+    catalog.EVENTS_CAUGHT_UP,
+    catalog.STRIPE_NEWEST_EVENT,
+    catalog.CATCH_UP_SUCCESS,
+)
+"""What differs by the way an event came; all other series must not."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(opened(tmp_path / "store.db")) as found:
+        yield found
+
+
+def opened(path: Path) -> Store:
+    found = open_store(f"sqlite:///{path}")
+    found.register([SHOP.id], NOW)
+    return found
+
+
+def lived(seed: int, turns: int) -> list[Json]:
+    """The events of a shop, one turn each minute, in the order in which Stripe made them."""
+    shop = Shop(SHOP.id, seed=seed, started_at=NOW)
+    events = [event for number in range(turns) for event in shop.next(NOW + 60 * number)]
+    return sorted((e for e in events if e["type"] in TYPES), key=lambda e: e["created"])
+
+
+def deliver(store: Store, event: Json, now: int) -> None:
+    ingest.receive(json.dumps(event).encode(), SHOP, store, now)
+
+
+def turn(store: Store, server: FakeStripe, now: int, types: frozenset[str] = TYPES) -> Caught:
+    client = StripeClient(KEY, base_url=server.url)
+    return catch_up(SHOP, client, store, now, after_seconds=AFTER_SECONDS, types=types)
+
+
+def value(store: Store, family: catalog.Family, *values: str) -> int:
+    return store.samples(SHOP.id).get(series(family, SHOP.id, values).line, 0)
+
+
+def counts(store: Store) -> dict[str, int]:
+    """Every series that does not tell of the way in which events came, once all checks are resolved."""
+    for later in range(0, 7200, 300):
+        housekeeping.resolve_due(store, NOW + 200_000 + later)
+    names = tuple(name for family in BY_ARRIVAL for name in family.sample_names)
+    kept = ("billing_last_", "billingwatch_")
+    return {
+        line: count
+        for line, count in store.samples(SHOP.id).items()
+        if count and not line.startswith((*names, *kept))
+    }
+
+
+def test_what_no_webhook_brought_is_counted_and_what_one_brought_is_not_counted_again(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    events = lived(1, 60)
+    account.add(*events)
+    for event in events[::2]:
+        deliver(store, event, int(event["created"]) + 1)
+    later = NOW + 7200
+    before = value(store, catalog.LAST_EVENT), value(store, catalog.WEBHOOK_REQUESTS, "accepted")
+    found = turn(store, server, later)
+    assert found == Caught(len(events[1::2]), int(events[1]["created"]))
+    assert value(store, catalog.EVENTS_CAUGHT_UP) == found.missed
+    assert (value(store, catalog.LAST_EVENT), value(store, catalog.WEBHOOK_REQUESTS, "accepted")) == before
+    assert value(store, catalog.CATCH_UP_SUCCESS) == later
+    assert turn(store, server, later + 120) == Caught()
+    deliver(store, events[1], later + 200)
+    assert value(store, catalog.EVENTS_IGNORED, "redelivered") == 1
+    assert value(store, catalog.EVENTS_CAUGHT_UP) == found.missed
+
+
+def test_an_event_is_left_to_its_webhook_for_as_long_as_it_may_be_on_its_way(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    event = lived(2, 30)[-1]
+    account.add(event)
+    made_at = int(event["created"])
+    assert turn(store, server, made_at + AFTER_SECONDS - 1).missed == 0
+    assert value(store, catalog.STRIPE_NEWEST_EVENT) == 0
+    assert turn(store, server, made_at + AFTER_SECONDS).missed == 1
+    assert value(store, catalog.STRIPE_NEWEST_EVENT) == made_at
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000))
+def test_in_any_order_of_webhooks_and_catch_up_the_counts_are_those_of_webhooks_alone(
+    tmp_path_factory: pytest.TempPathFactory, account: Account, server: FakeStripe, seed: int
+) -> None:
+    """Each event comes at once, late, twice or never; some are listed a minute late; requests fail in between."""
+    server.accounts.clear()
+    account = server.account(KEY)
+    chance = random.Random(seed)
+    events = lived(seed, 40)
+    with closing(opened(tmp_path_factory.mktemp("whole") / "store.db")) as whole:
+        for event in events:
+            deliver(whole, event, int(event["created"]) + 1)
+        expected = counts(whole)
+    happenings: list[tuple[int, str, Json | None]] = []
+    for event in events:
+        made_at = int(event["created"])
+        happenings.append((made_at + chance.choice((0, 1, 55)), "listed", event))
+        delays = chance.choice(((1,), (1,), (), (900,), (1, 4000), (301,)))
+        happenings += [(made_at + delay, "delivered", event) for delay in delays]
+    happenings += [(at, "turn", None) for at in range(NOW + 600, NOW + 9000, 240)]
+    with closing(opened(tmp_path_factory.mktemp("caught") / "store.db")) as store:
+        for at, what, event in sorted(happenings, key=lambda each: each[:2]):
+            if what == "turn":
+                if chance.random() < 0.2:
+                    account.failing.append(chance.choice((fake_stripe.BROKEN, fake_stripe.RATE_LIMITED)))
+                    with pytest.raises(StripeApiError):
+                        turn(store, server, at)
+                else:
+                    turn(store, server, at)
+            elif event is not None:
+                account.add(event) if what == "listed" else deliver(store, event, at)
+        turn(store, server, NOW + 9000)
+        assert counts(store) == expected
+
+
+def test_an_outage_of_weeks_is_made_good_in_spans_and_what_failed_in_between_is_asked_again(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    shop = Shop(SHOP.id, seed=3, started_at=NOW)
+    events = [e for hour in range(24 * 20) for e in shop.next(NOW + 3600 * hour) if e["type"] in TYPES]
+    account.add(*events)
+    end = NOW + 20 * 86_400
+    asked = iter(range(10_000))
+    account.before_page = lambda _path: (
+        account.failing.append(fake_stripe.BROKEN) if next(asked) == 5 else None
+    )
+    with pytest.raises(StripeApiError):
+        turn(store, server, end)
+    first = value(store, catalog.EVENTS_CAUGHT_UP)
+    assert 0 < first < len(events)
+    assert value(store, catalog.CATCH_UP_SUCCESS) == 0
+    account.before_page = lambda _path: None
+    turn(store, server, end)
+    assert value(store, catalog.EVENTS_CAUGHT_UP) == len({e["id"] for e in events})
+
+
+def test_what_was_before_the_store_knew_the_tenant_is_the_past_and_not_missing(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    account.add({**lived(1, 5)[0], "created": NOW - 86_400})
+    assert turn(store, server, NOW + 3600).missed == 0
+
+
+def test_types_that_the_endpoint_never_selected_are_not_missed(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    events = lived(5, 60)
+    account.add(*events)
+    endpoint = Endpoint("https://x/webhooks/shop", enabled=True, events=frozenset({"charge.failed"}))
+    failed = [event for event in events if event["type"] == "charge.failed"]
+    assert turn(store, server, NOW + 7200, expected_types(endpoint)).missed == len(failed)
+
+
+def test_invoice_created_is_never_expected() -> None:
+    assert "invoice.created" not in TYPES
+    assert "invoice.created" not in expected_types(Endpoint("https://x", enabled=True, events=frozenset("*")))
