@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bw_exporter import __version__, log
@@ -183,12 +182,9 @@ def _check_config(args: Namespace) -> int:
 
 def _findings(args: Namespace) -> int:
     from bw_exporter.monitoring import findings_table, tenant_names  # noqa: PLC0415
-    from bw_exporter.store import open_store  # noqa: PLC0415
+    from bw_exporter.store import open_reader  # noqa: PLC0415
 
-    file = args.storage_url.removeprefix("sqlite:///")
-    if file != args.storage_url and not Path(file).exists():
-        raise BillingWatchError(f"there is no store {file}; give the --storage.url that `serve` was given")
-    store = open_store(args.storage_url)
+    store = open_reader(args.storage_url)
     try:
         found = store.findings(tenant=args.tenant, since_at=int(time.time()) - args.since, limit=args.limit)
         if args.tenant and not found and args.tenant not in (known := tenant_names.in_store(store)):

@@ -50,14 +50,19 @@ def unprivileged(promise: Callable[[Path], None]) -> None:
             promise(Path(name))
             return
         os.chown(name, NOBODY, NOBODY)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # from Python 3.12 on: the test runner has threads
-            child = os.fork()
-        if child == 0:
-            _as_nobody(promise, Path(name))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the child's traceback"
+        as_nobody(promise, Path(name))
+
+
+def as_nobody(promise: Callable[[Path], None], folder: Path) -> None:
+    """Keep a promise in a child that is nobody; only root can make one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # from Python 3.12 on: the test runner has threads
+        child = os.fork()
+    if child == 0:
+        _as_nobody(promise, folder)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see the child's traceback"
 
 
 def _as_nobody(promise: Callable[[Path], None], folder: Path) -> NoReturn:

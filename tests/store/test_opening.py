@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +20,29 @@ from bw_exporter.store.sqlite.schema import LATEST
 
 from .counts import NOW, add, unprivileged, value
 
+ROOT = Path(__file__).parents[2]
+
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
+
+
+_THREE_KEPT = """
+import os, signal, sys
+from tests.store.counts import add
+from bw_exporter.store import open_store
+store = open_store(sys.argv[1])
+for _ in range(3):
+    store.write(add("shop"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def kill_with_a_log(path: Path) -> None:
+    """Leave a store as kill -9 does, with three counts in its log."""
+    child = subprocess.run(
+        [sys.executable, "-c", _THREE_KEPT, f"sqlite:///{path}"], check=False, timeout=60, cwd=ROOT
+    )
+    assert child.returncode == -signal.SIGKILL
 
 
 def _open_and_count(url: str, together: Barrier) -> None:
@@ -91,18 +116,115 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path: Path) -> N
     assert path.read_bytes() == before
 
 
-def test_a_folder_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusableError, match="cannot open the store"):
-        open_store(f"sqlite:///{tmp_path}")
+@pytest.mark.parametrize("end", ["", "/", "/new/"])
+def test_a_folder_is_refused_with_the_way_out(end: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusableError, match=r"is a folder: add the name of a file, as in sqlite:///"):
+        open_store(f"sqlite:///{tmp_path}{end}")
+    assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_ever_kept_in_memory_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", [":memory:", "/:memory:", "data/:memory:", "file::memory:?cache=shared"])
+def test_a_store_in_memory_is_refused_with_the_way_out(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    store = open_store("sqlite:///:memory:")
-    store.write(add("shop"))
-    assert value(store, "shop") == 1
+    with pytest.raises(StoreUnusableError, match="counts have to outlive a restart; write sqlite:///data/"):
+        open_store(f"sqlite:///{path}")
+    assert not list(tmp_path.iterdir())
+
+
+def _no_database(path: Path) -> None:
+    path.write_text("tenants:\n  shop: {}\n" * 100)
+
+
+def _another_programs(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("CREATE TABLE dashboards (id INTEGER)")
+
+
+def _newer(path: Path) -> None:
+    open_store(f"sqlite:///{path}").close()
+    Path(f"{path}.lock").unlink()
+    with closing(sqlite3.connect(path)) as later:
+        later.execute(f"PRAGMA user_version = {LATEST + 1}")
+
+
+def _damaged(path: Path) -> None:
+    open_store(f"sqlite:///{path}").close()
+    Path(f"{path}.lock").unlink()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"x" * 20_000)
+
+
+@pytest.mark.parametrize("made", [_no_database, _another_programs, _newer, _damaged])
+def test_a_refused_start_leaves_no_file_behind_and_the_refused_one_as_it_was(
+    made: Callable[[Path], None], path: Path
+) -> None:
+    made(path)
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(StoreUnusableError):
+            open_store(f"sqlite:///{path}")
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+def test_a_log_without_its_file_is_refused_and_kept(path: Path) -> None:
+    kill_with_a_log(path)
+    path.unlink()
+    log = Path(f"{path}-wal").read_bytes()
+    with pytest.raises(StoreUnusableError, match=r"is gone, and its log .*-wal is there: put the file back"):
+        open_store(f"sqlite:///{path}")
+    assert Path(f"{path}-wal").read_bytes() == log
+    assert not path.exists()
+
+
+def test_a_log_is_not_written_into_a_copy_even_where_an_older_version_noted_nothing(
+    path: Path, tmp_path: Path
+) -> None:
+    kill_with_a_log(path)
+    log = Path(f"{path}-wal").read_bytes()
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    Path(f"{path}-wal").write_bytes(log)
+    Path(f"{path}.lock").unlink()
+    (tmp_path / "copy.db").rename(path)
+    with pytest.raises(StoreUnusableError, match="belongs to another file than"):
+        open_store(f"sqlite:///{path}")
+    Path(f"{path}-wal").unlink()
+    open_store(f"sqlite:///{path}").close()
+
+
+def test_a_log_without_a_note_is_used_where_it_fits(path: Path) -> None:
+    kill_with_a_log(path)
+    Path(f"{path}.lock").unlink()
+    store = open_store(f"sqlite:///{path}")
+    assert value(store, "shop") == 3
     store.close()
-    assert Path(":memory:").exists()
+
+
+def test_a_log_that_went_missing_between_two_runs_is_told(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kill_with_a_log(path)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink()
+    open_store(f"sqlite:///{path}").close()
+    assert "the store's log is gone: what was committed last is not counted" in caplog.text
+
+
+def test_a_store_that_was_closed_is_opened_again_without_a_word(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        store = open_store(f"sqlite:///{path}")
+        store.write(add("shop"))
+        store.close()
+    kill_with_a_log(path)
+    open_store(f"sqlite:///{path}").close()
+    assert not caplog.records
 
 
 def test_a_folder_that_cannot_be_written_is_refused_with_the_way_out() -> None:

@@ -12,7 +12,7 @@ from bw_exporter.monitoring.landing import counts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bw_exporter.store import Store
+    from bw_exporter.store import StoreReader
 
 _MOST_NAMED = 10
 _LONGEST_ID = 63
@@ -24,7 +24,7 @@ def is_possible(tenant: str) -> bool:
     return len(tenant) <= _LONGEST_ID and _ID.fullmatch(tenant) is not None
 
 
-def in_store(store: Store) -> list[str]:
+def in_store(store: StoreReader) -> list[str]:
     """Return the ids of all tenants that the store ever had, sorted; raises StoreUnavailableError."""
     return sorted(tenant for tenant in counts.read(store, (catalog.TENANT_CREATED,)) if tenant)
 

@@ -7,17 +7,14 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from bw_exporter.errors import BillingWatchError
-from bw_exporter.store import open_store, open_whole
+from bw_exporter.errors import BillingWatchError, StoreUnusableError
+from bw_exporter.store import open_reader, open_store, open_whole
 from bw_exporter.store.tables import TABLES, Row, Table, WholeStore
 
 _PROBED_WITHIN_SECONDS = 30
 _WATCHED_SECONDS = 12.0
 """An exporter probes its store every 5 s: one that has not meanwhile is not there."""
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,10 @@ def migrate(
     """
     if source_url == target_url:
         raise BillingWatchError("the store to move and the one to move it to are the same")
-    file = source_url.removeprefix(_SQLITE)
-    if file != source_url and not Path(file).exists():
-        raise BillingWatchError(f"there is no store {file}; give the --storage.url that `serve` was given")
-    for url in (source_url, target_url):
-        open_store(url).close()  # which brings their schemas forward
+    _refuse_older(source_url)
     _refuse_in_use(source_url, clock, watched_seconds)
+    _refuse_filled_before_it_is_opened(target_url)
+    open_store(target_url).close()  # which creates it
     with (
         contextlib.closing(open_whole(source_url)) as source,
         contextlib.closing(open_whole(target_url)) as target,
@@ -67,6 +62,16 @@ def migrate(
             ) from error
     _compare_exposition(source_url, target_url)
     return moved
+
+
+def _refuse_older(url: str) -> None:
+    """Refuse a store that is not there or that would have to be brought forward, which only its exporter does."""
+    with contextlib.closing(open_reader(url)) as store:
+        if store.schema_version != store.latest_schema:
+            raise BillingWatchError(
+                f"the store to move has schema {store.schema_version}, this version moves {store.latest_schema}: start"
+                " `bw-exporter serve` of this version on it once, which brings it forward, and stop it again"
+            )
 
 
 def _refuse_in_use(url: str, clock: Callable[[], float], watched_seconds: float) -> None:
@@ -87,6 +92,14 @@ def _refuse_in_use(url: str, clock: Callable[[], float], watched_seconds: float)
 def _used_at(url: str) -> int:
     with contextlib.closing(open_whole(url)) as whole:
         return whole.used_at()
+
+
+def _refuse_filled_before_it_is_opened(url: str) -> None:
+    """Refuse a target that has something in it before it could be brought forward."""
+    with contextlib.suppress(StoreUnusableError):  # there is none yet, or its opening will say what is wrong
+        open_reader(url).close()
+        with contextlib.closing(open_whole(url)) as target:
+            _refuse_filled(target)
 
 
 def _refuse_filled(target: WholeStore) -> None:
@@ -132,7 +145,7 @@ def _compare_exposition(source_url: str, target_url: str) -> None:
     """Render both as a scrape would."""
     rendered = []
     for url in (source_url, target_url):
-        with contextlib.closing(open_store(url)) as store:
+        with contextlib.closing(open_reader(url)) as store:
             rendered.append(dict(store.families([])))
     if rendered[0] != rendered[1]:
         raise BillingWatchError("the two stores render differently, although their rows are equal; tell us")

@@ -105,25 +105,14 @@ Outcome = tuple[Any, BaseException | None]
 """What a work returned, and None; or None, and what it raised."""
 
 
-class Store(Protocol):
-    """A durable store of counts and memory, shared by all processes that opened the same URL.
-
-    A store object belongs to one process: it must not cross a fork.
-    """
+class StoreReader(Protocol):
+    """A store that is only looked at. Each method raises StoreUnavailableError while it cannot be read."""
 
     schema_version: int
+    """The last migration that was applied to the store."""
 
-    def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
-        """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
-
-        It may be run more than once, of which one is kept, and so must change nothing but its transaction.
-
-        Raises StoreUnavailableError when the store cannot commit, and whatever `work` raises. Where that is
-        after COMMIT_TIMEOUT_SECONDS the work may still be committed: repeat only what counts once, or use `no_timeout`.
-        """
-
-    def register(self, tenants: Sequence[str], now: int) -> None:
-        """Give tenants not known yet their series at 0 and the time they were first known."""
+    latest_schema: int
+    """The last migration that this version knows."""
 
     def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
         """Return each family's number and its finished lines, in order, for these tenants and for none."""
@@ -138,6 +127,28 @@ class Store(Protocol):
 
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         """Return the newest findings first."""
+
+    def close(self) -> None:
+        """Let go of the database."""
+
+
+class Store(StoreReader, Protocol):
+    """A durable store of counts and memory, shared by all processes that opened the same URL.
+
+    A store object belongs to one process: it must not cross a fork.
+    """
+
+    def write(self, work: Callable[[Transaction], T], *, no_timeout: bool = False) -> T:
+        """Run `work` in a transaction that may hold the work of other threads too; return once it is durable.
+
+        It may be run more than once, of which one is kept, and so must change nothing but its transaction.
+
+        Raises StoreUnavailableError when the store cannot commit, and whatever `work` raises. Where that is
+        after COMMIT_TIMEOUT_SECONDS the work may still be committed: repeat only what counts once, or use `no_timeout`.
+        """
+
+    def register(self, tenants: Sequence[str], now: int) -> None:
+        """Give tenants not known yet their series at 0 and the time they were first known."""
 
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
         """Forget up to `limit` events, findings and states each that retention.py says are old.
@@ -159,9 +170,6 @@ class Store(Protocol):
 
     def size_bytes(self) -> int:
         """Return what the store takes on disk."""
-
-    def close(self) -> None:
-        """Let go of the database."""
 
 
 @runtime_checkable

@@ -169,12 +169,17 @@ def _way_out(said: str) -> str:
     )
 
 
-def prepare(connection: Connection, url: str) -> bytes:
-    """Create the tables or bring them forward, and return the key under which payers are remembered.
+def prepare(connection: Connection, url: str, *, migrate: bool) -> tuple[int, bytes]:
+    """Return the schema and the key under which payers are remembered, after bringing the tables forward.
 
-    Several processes may do so at once. Raises psycopg.Error, and StoreUnusableError for a newer store.
+    Without `migrate` nothing is written, and the schema may be an older one. Several processes may do so at once.
+    Raises psycopg.Error, and StoreUnusableError for a newer store, and where there is none and none may be made.
     """
     version = _version(connection)
+    if version is None and not migrate:
+        raise StoreUnusableError(
+            f"there is no store {shown(url)}; give the --storage.url that `serve` was given"
+        )
     if version is None:
         _bootstrap(connection)
         version = 0
@@ -183,12 +188,13 @@ def prepare(connection: Connection, url: str) -> bytes:
             f"the store {shown(url)} has schema {version}, this version knows {LATEST}: upgrade"
             " billingwatch-exporter, or restore the backup made before the upgrade"
         )
-    if version < LATEST:
+    if version < LATEST and migrate:
         _migrate(connection)
+        version = LATEST
     row = connection.execute("SELECT value FROM bw_meta WHERE name = 'payer_key'").fetchone()
     if row is None:
         raise StoreUnavailableError(f"the store {shown(url)} has lost its key of payers; restore a backup")
-    return bytes(row[0])
+    return version, bytes(row[0])
 
 
 def _version(connection: Connection) -> int | None:

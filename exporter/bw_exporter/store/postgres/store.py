@@ -49,15 +49,15 @@ class PostgresStore:
     has left. A group costs three round trips, however large: take the lock, read, write and commit.
     """
 
-    schema_version = LATEST
+    latest_schema = LATEST
 
-    def __init__(self, url: str) -> None:
-        """Open the store at `url`, creating its tables or bringing their schema forward.
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
+        """Open the store at `url`; only where `migrate`, create its tables or bring their schema forward.
 
         Raises StoreUnusableError with the way out.
         """
         with reported(url), contextlib.closing(connect(url)) as connection:
-            self._payer_key = prepare(connection, url)
+            self.schema_version, self._payer_key = prepare(connection, url, migrate=migrate)
         self._writer = Writer(url, self._payer_key)
         self._reader = Reader(url)
         self._group = GroupCommit(self._writer.commit, COMMIT_TIMEOUT_SECONDS, self._writer)

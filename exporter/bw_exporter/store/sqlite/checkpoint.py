@@ -79,6 +79,12 @@ def write_note(lock: FileLock, note: Note, *, sync: bool = False) -> None:
     lock.write_note(orjson.dumps(note), sync=sync)
 
 
+def note_closed(path: str, lock: FileLock) -> None:
+    """Note how a connection that is closed now has left the file; the last one writes the log back and removes it."""
+    note = noted(lock.note()) or Note(("",))
+    write_note(lock, replace(note.of(os.stat(path)), closed=not Path(f"{path}-wal").exists()))
+
+
 def checkpoint(connection: sqlite3.Connection, path: str, lock: FileLock) -> bool:
     """Write what is committed from the log into the file; the caller holds the lock.
 

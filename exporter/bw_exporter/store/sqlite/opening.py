@@ -109,7 +109,7 @@ def _judge_file(path: str, note: Note | None) -> None:
     if note is not None and note.tells_of(os.stat(path)):
         if not note.closed and not Path(f"{path}-wal").exists():
             _log.warning(
-                "the store's log was removed while no exporter ran: what was committed last is not counted",
+                "the store's log is gone: what was committed last is not counted",
                 extra={"log": f"{path}-wal"},
             )
         return

@@ -10,22 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
-from bw_exporter.metrics.catalog import FAMILIES
 from bw_exporter.metrics.series import Change
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import (
     COMMIT_TIMEOUT_SECONDS,
     REGISTERED_AT_ONCE,
-    Finding,
     Outcome,
     Transaction,
 )
 from bw_exporter.store.sqlite.file_lock import FileLock
 from bw_exporter.store.sqlite.opening import prepare
+from bw_exporter.store.sqlite.reads import SqliteReads
 from bw_exporter.store.sqlite.schema import LATEST
 from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
@@ -35,14 +32,14 @@ from bw_exporter.store.sqlite.writer import StoreLockedError, Writer
 T = TypeVar("T")
 
 
-class SqliteStore:
+class SqliteStore(SqliteReads):
     """See protocol.Store.
 
     Writers of all processes take turns on a lock beside the file, so that SQLite's own busy handler, which
     measured far longer tails, is only met when a stranger holds the database.
     """
 
-    schema_version = LATEST
+    schema_version = latest_schema = LATEST
 
     def __init__(self, path: str) -> None:
         """Open the file at `path`, creating it and its folder, and bring its schema forward.
@@ -86,43 +83,11 @@ class SqliteStore:
         return self._group.submit(work, then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
-        known = {row[0] for row in self._file.read("SELECT tenant FROM tenants")}
+        known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
         new = [tenant for tenant in tenants if tenant not in known]
         for start in range(0, len(new), REGISTERED_AT_ONCE):
             part = new[start : start + REGISTERED_AT_ONCE]
             self.write(lambda _tx, part=part: registered(self._writer.connection(), part, now))  # type: ignore[misc]
-
-    def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
-        return self._file.read(
-            "SELECT family, CAST(group_concat(line || value, char(10)) AS BLOB) FROM series"
-            " WHERE tenant NOT IN (SELECT tenant FROM tenants"
-            " WHERE tenant NOT IN (SELECT value FROM json_each(?))) GROUP BY family",
-            (orjson.dumps(list(tenants)).decode(),),
-        )
-
-    def samples(self, tenant: str) -> dict[str, int]:
-        numbers = [str(family.number) for family in FAMILIES if family.stored]
-        query = f"SELECT line, value FROM series WHERE family IN ({','.join(numbers)}) AND tenant = ?"  # noqa: S608 - integers of ours
-        return dict(self._file.read(query, (tenant,)))
-
-    def above_zero(
-        self, families: Sequence[int], tenants: Sequence[str] | None = None
-    ) -> list[tuple[str, str, int]]:
-        listed = " IN (SELECT value FROM json_each(?))"
-        query = f"SELECT tenant, line, value FROM series WHERE family{listed} AND value > 0"  # noqa: S608 - constants
-        if tenants is not None:
-            query += f" AND tenant{listed}"
-        return self._file.read(
-            query, tuple(orjson.dumps(part).decode() for part in (families, tenants) if part is not None)
-        )
-
-    def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
-        rows = self._file.read(
-            "SELECT found_at, tenant, kind, details FROM findings"
-            " WHERE found_at >= ? AND (? IS NULL OR tenant = ?) ORDER BY found_at DESC, id DESC LIMIT ?",
-            (since_at, tenant, tenant, limit),
-        )
-        return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
         return self.write(lambda tx: pruned(self._writer.connection(), _own(tx), now, limit, forgotten))
@@ -130,14 +95,14 @@ class SqliteStore:
     def prune_marks(self, now: int, limit: int) -> int:
         columns = "tenant, topic, at, key"
         query = f"SELECT {columns}, keep_until FROM marks WHERE ({columns}) > (?, ?, ?, ?) ORDER BY {columns} LIMIT ?"  # noqa: S608 - constants
-        walked = self._file.read(query, (*self._walked, limit))
+        walked = self._read(query, (*self._walked, limit))
         self._walked = walked[-1][:4] if len(walked) == limit else BEFORE_ALL
         old = [row[:4] for row in walked if row[4] < now]
         return sum(len(self._without(step)) for step in in_steps(old))
 
     def evict(self, most: int, counted: Callable[[int], Sequence[Change]]) -> int:
         gone = 0
-        crowded = self._file.read(
+        crowded = self._read(
             "SELECT tenant, count(*) - ? FROM marks GROUP BY tenant HAVING count(*) > ?", (most, most)
         )
         for tenant, excess in crowded:
@@ -150,7 +115,7 @@ class SqliteStore:
         self.write(lambda _tx: noted_probe(self._writer.connection(), now))
         seconds = time.monotonic() - begun
         # By a connection that opens the file and its log anew, as the next start will.
-        if self._file.read("SELECT value FROM meta WHERE name = 'probed_at'") < [(b"%d" % now,)]:
+        if self._read("SELECT value FROM meta WHERE name = 'probed_at'") < [(b"%d" % now,)]:
             raise StoreUnavailableError("a commit to the store is not found by a new connection to it")
         return seconds
 
@@ -163,9 +128,12 @@ class SqliteStore:
         self._file.close()
         self._lock.close()
 
+    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return self._file.read(query, parameters)
+
     def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:
         query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"
-        return self._file.read(query, (tenant, most))
+        return self._read(query, (tenant, most))
 
     def _without(
         self, marks: Sequence[MarkRow], counted: Callable[[int], Sequence[Change]] = lambda _charges: ()

@@ -8,11 +8,18 @@ import logging
 import os
 import sqlite3
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.sqlite.checkpoint import LogLength, Note, belongs, checkpoint, noted, write_note
+from bw_exporter.store.sqlite.checkpoint import (
+    LogLength,
+    Note,
+    belongs,
+    checkpoint,
+    note_closed,
+    noted,
+    write_note,
+)
 from bw_exporter.store.sqlite.connection import connect
 from bw_exporter.store.sqlite.file_lock import FileLock
 
@@ -113,8 +120,7 @@ class StoreFile:
         try:
             if has_lock and self._is_ours():
                 self._kept.close()
-                closed = not Path(self._wal_path).exists()
-                self._write_note(replace(self._note, closed=closed).of(os.stat(self.path)))
+                note_closed(self.path, self._lock)
             else:
                 self._abandon()
         except (sqlite3.Error, OSError) as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from bw_exporter.store.sqlite.checkpoint import note_closed, noted
 from bw_exporter.store.sqlite.connection import connect
 from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.opening import judge
 from bw_exporter.store.tables import Row, Table
 
 
@@ -19,9 +22,15 @@ class SqliteWhole:
     def __init__(self, path: str) -> None:
         """Lock the file at `path` and begin; it is a store already."""
         self._lock = FileLock(f"{path}.lock")
+        self._path = path
         self._lock.acquire()
-        self._connection = connect(path)
-        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            judge(path, noted(self._lock.note()))
+            self._connection = connect(path)
+            self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.close()
+            raise
 
     def used_at(self) -> int:
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'probed_at'").fetchone()
@@ -47,4 +56,6 @@ class SqliteWhole:
 
     def close(self) -> None:
         self._connection.close()
+        with contextlib.suppress(OSError):  # then the next start looks through the file
+            note_closed(self._path, self._lock)
         self._lock.close()
