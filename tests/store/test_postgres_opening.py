@@ -178,6 +178,42 @@ def test_one_replica_keeps_house_and_another_when_it_is_gone(postgres: PostgresS
     second.close()
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_is_refused_with_what_to_do(
+    postgres: PostgresServer, encoding: str
+) -> None:
+    name = encoding.lower()
+    postgres.sql(
+        f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'"
+    )
+    url = postgres.url().replace("/postgres?", f"/{name}?")
+    with pytest.raises(StoreUnusableError, match=f"has the encoding {encoding}.*CREATE DATABASE") as refused:
+        open_store(url)
+    assert "UTF8" in str(refused.value)
+    assert not postgres.sql("SELECT 1 FROM pg_tables WHERE tablename LIKE 'bw%'", url), (
+        "nothing is left behind"
+    )
+
+
+def test_a_client_encoding_of_the_environment_changes_nothing(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "SQL_ASCII")
+    with closing(open_store(postgres.new_store())) as store:
+        store.register(["shop"], NOW)
+        store.write(add("shop"))
+        assert value(store, "shop") == 1
+
+
+@pytest.mark.parametrize("tenant", ["\0", "shop\0", "\ud800"])
+def test_a_tenant_that_no_database_can_hold_has_nothing(postgres: PostgresServer, tenant: str) -> None:
+    with closing(open_store(postgres.new_store())) as store:
+        store.register(["shop"], NOW)
+        assert store.findings(tenant=tenant, since_at=0, limit=9) == []
+        assert store.samples(tenant) == {}
+        assert store.above_zero([1], [tenant, "shop"]) == []
+
+
 def test_a_group_costs_three_round_trips_however_large(postgres: PostgresServer) -> None:
     url = postgres.new_store()
     with closing(open_store(url)) as store:

@@ -32,3 +32,8 @@ def arrays(kinds: str, rows: Collection[tuple[Any, ...]]) -> tuple[str, ...]:
     return tuple(
         "{" + ",".join(map(_WRITTEN[kind], column)) + "}" for kind, column in zip(kinds, columns, strict=True)
     )
+
+
+def may_be_stored(text: str) -> bool:
+    """Tell whether PostgreSQL has a text like this: it knows neither NUL nor lone surrogates."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)

@@ -90,13 +90,14 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def connect(url: str, answer_seconds: float = ANSWER_SECONDS) -> Connection:
-    """Connect; what the URL or libpq's environment says of the network goes before what we would say.
+    """Connect, speaking UTF-8; what the URL or libpq's environment says of the network goes before our own.
 
     Raises psycopg.Error.
     """
     given = conninfo.conninfo_to_dict(url)
     missing = {name: value for name, value in _NETWORK.items() if name not in given}
-    connection = Connection.connect(conninfo.make_conninfo(url, **missing), autocommit=True)
+    ours = conninfo.make_conninfo(url, **{**missing, "client_encoding": "UTF8"})
+    connection = Connection.connect(ours, autocommit=True)
     connection.answer_seconds = answer_seconds
     try:
         if _is_pooled(connection):
@@ -173,8 +174,15 @@ def prepare(connection: Connection, url: str, *, migrate: bool) -> tuple[int, by
     """Return the schema and the key under which payers are remembered, after bringing the tables forward.
 
     Without `migrate` nothing is written, and the schema may be an older one. Several processes may do so at once.
-    Raises psycopg.Error, and StoreUnusableError for a newer store, and where there is none and none may be made.
+    Raises psycopg.Error, and StoreUnusableError for a newer store, where there is none and none may be made, and for
+    a database of another encoding than UTF8, in which not every text has a place.
     """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreUnusableError(
+            f"the database of {shown(url)} has the encoding {encoding}, and a store needs UTF8: make another one with"
+            " CREATE DATABASE billingwatch ENCODING 'UTF8' TEMPLATE template0, and name it in the URL"
+        )
     version = _version(connection)
     if version is None and not migrate:
         raise StoreUnusableError(

@@ -19,6 +19,7 @@ from bw_exporter.store.declared import DeclaredWork, MarksAround, Read
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps, secret_topic
 from bw_exporter.store.postgres import upkeep
+from bw_exporter.store.postgres.arrays import may_be_stored
 from bw_exporter.store.postgres.connection import connect, prepare, reported
 from bw_exporter.store.postgres.reader import Reader
 from bw_exporter.store.postgres.reads import Span, TableRead
@@ -92,6 +93,8 @@ class PostgresStore:
         )
 
     def samples(self, tenant: str) -> dict[str, int]:
+        if not may_be_stored(tenant):
+            return {}
         numbers = [family.number for family in FAMILIES if family.stored]
         rows = self._reader.read(
             "SELECT line, value FROM bw_series WHERE family = ANY (%s) AND tenant = %s", (numbers, tenant)
@@ -101,7 +104,7 @@ class PostgresStore:
     def above_zero(
         self, families: Sequence[int], tenants: Sequence[str] | None = None
     ) -> list[tuple[str, str, int]]:
-        wanted = None if tenants is None else list(tenants)
+        wanted = None if tenants is None else [tenant for tenant in tenants if may_be_stored(tenant)]
         return self._reader.read(
             "SELECT tenant, line, value FROM bw_series WHERE family = ANY (%s) AND value > 0"
             " AND (%s::text[] IS NULL OR tenant = ANY (%s)) ORDER BY family, tenant, rank, line",
@@ -109,6 +112,8 @@ class PostgresStore:
         )
 
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
+        if tenant is not None and not may_be_stored(tenant):
+            return []
         rows = self._reader.read(
             "SELECT found_at, tenant, kind, details FROM bw_findings"
             " WHERE found_at >= %s AND (%s::text IS NULL OR tenant = %s) ORDER BY found_at DESC, id DESC LIMIT %s",
