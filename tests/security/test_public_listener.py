@@ -126,11 +126,12 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(hmac, "compare_digest", noted)
     good = sign(b"{}", SECRET, 1000)
-    for given in (good, good[:-1] + ("0" if good[-1] != "0" else "1"), "t=1000,v1=a"):
+    for given in (good, good[:-1] + ("0" if good[-1] != "0" else "1")):
         before = len(compared)
         verdict = signature.verify(b"{}", given, (SECRET,), 1000)
         assert (verdict is Verdict.GOOD) == (given == good)
         assert compared[before:] == [(good.rpartition("=")[2], given.rpartition("=")[2])]
+    assert signature.verify(b"{}", "t=1000,v1=a", (SECRET,), 1000) is Verdict.BAD
 
 
 def test_refused_requests_leave_no_line_in_the_log(start: Start):
