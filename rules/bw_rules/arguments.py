@@ -124,6 +124,10 @@ def _made() -> Parser:
         help=f"Grafana's …/d (default: dashboard_base in the tenants.yaml, else {build.DASHBOARD_BASE})",
     )
     flags.add_argument(
+        "--exporter-base", default="", metavar="URL",
+        help="the exporter's page, as people reach it (default: where Prometheus scrapes it)",
+    )  # fmt: skip
+    flags.add_argument(
         "--format", choices=FORMATS, default="prometheus", help="who reads it (default: %(default)s)"
     )
     flags.add_argument("--name", default="billingwatch", help="of the PrometheusRule (default: %(default)s)")

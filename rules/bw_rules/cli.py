@@ -154,7 +154,7 @@ def _load(args: Namespace) -> Tenants:
 
 def _settings(args: Namespace, found: Tenants) -> build.Settings:
     dashboards = args.dashboard_base or found.dashboard_base or build.DASHBOARD_BASE
-    return build.Settings(args.job, args.runbook_base, dashboards)
+    return build.Settings(args.job, args.runbook_base, dashboards, args.exporter_base)
 
 
 _RUN = {

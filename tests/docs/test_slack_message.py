@@ -42,6 +42,7 @@ def alert(rules: dict[str, Any]) -> dict[str, Any]:
         if rule.get("alert") == ALERT and f'tenant="{files.STRUCK}"' in rule["expr"]
     )
     values = {"{{ $labels.tenant }}": files.STRUCK, '{{ $value | printf "%.0f" }}': "1"}
+    rule["annotations"]["findings"] = f"http://127.0.0.1:9847/tenants/{files.STRUCK}#findings"
     annotations = json.dumps(rule["annotations"])
     for template, value in values.items():
         annotations = annotations.replace(json.dumps(template)[1:-1], value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -207,7 +208,12 @@ def test_each_anomaly_reaches_slack_and_pagerduty_for_its_tenant_alone_and_is_re
         for _, alert in SEVEN:
             assert alert in slack
         assert " good: " not in slack
-        assert "bw-exporter findings --tenant bad" in slack
+        links = set(re.findall(r"<([^|<>]+)\|Which ones>", slack))
+        assert len(links) == 1
+        with urllib.request.urlopen(links.pop(), timeout=30) as answer:
+            page = answer.read().decode()
+        assert "Duplicate charge" in page
+        assert "Invoice mismatch" in page
 
         pipeline.simulate("--tenant", "bad", "--rate", "4", "--duration", "10m")
         wait_for(lambda: sink.paged("resolve") >= SEVEN, 180)

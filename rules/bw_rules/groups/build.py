@@ -10,7 +10,7 @@ from bw_rules.detectors import DETECTORS
 from bw_rules.groups import exporter_alerts, missing_history
 from bw_rules.groups.profiles import Profile, profiles
 from bw_rules.groups.rule import SLOW_INTERVAL_SECONDS, Alert, Group
-from bw_rules.toolkit.promql import Recording, Scope, tenants_matcher
+from bw_rules.toolkit.promql import Recording, Scope, quoted, tenants_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,15 +22,22 @@ JOB = "billing-exporter"
 RUNBOOK_BASE = f"{DOCS_URL}/runbooks"
 DASHBOARD_BASE = "http://localhost:3000/d"
 DASHBOARD_UID = "billingwatch-tenant"
+EXPORTER_BASE = "http://localhost:9847"
+"""Where a link leads while Prometheus can scrape no exporter, whose address it then does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the rules are made for: the exporter's job in Prometheus, and where people are sent to read."""
+    """What the rules are made for: the exporter's job in Prometheus, and where people are sent to read.
+
+    `exporter_base` is the private listener's address for people; where it is empty, links lead to the address
+    at which Prometheus scrapes it.
+    """
 
     job: str = JOB
     runbook_base: str = RUNBOOK_BASE
     dashboard_base: str = DASHBOARD_BASE
+    exporter_base: str = ""
 
 
 def groups(tenants: Tenants, settings: Settings, at_most: int | None = None) -> tuple[Group, ...]:
@@ -154,6 +161,15 @@ def _levels(detector: Detector, profile: Profile, job: str) -> list[Recording]:
     return [Recording(one.name, one.expr, (("threshold_profile", profile.name),)) for one in found]
 
 
+def _scraped_at(job: str) -> str:
+    """Return a template for the address at which Prometheus scrapes an exporter that is up."""
+    query = quoted(f"up{{job={quoted(job)}}} == 1")
+    return (
+        f'{{{{ with query {query} }}}}http://{{{{ . | first | label "instance" }}}}'
+        f"{{{{ else }}}}{EXPORTER_BASE}{{{{ end }}}}"
+    )
+
+
 def alert(name: str, detector: Detector, profile: Profile, settings: Settings) -> Alert:
     """Return the alerting rule of one profile."""
     chosen = profile.settings
@@ -171,7 +187,8 @@ def alert(name: str, detector: Detector, profile: Profile, settings: Settings) -
         "dashboard_url": f"{settings.dashboard_base.rstrip('/')}/{DASHBOARD_UID}?{query}",
     }
     if detector.findings:
-        annotations["findings"] = "bw-exporter findings --tenant {{ $labels.tenant }}"
+        base = settings.exporter_base.rstrip("/") or _scraped_at(settings.job)
+        annotations["findings"] = f"{base}/tenants/{{{{ $labels.tenant }}}}#findings"
     return Alert(
         detector.alert,
         detector.condition(chosen, profile.scope(settings.job)),

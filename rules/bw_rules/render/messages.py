@@ -30,7 +30,7 @@ _SLACK_ALERT = (
     "{{ .Annotations.description }}\n"
     f"_{{{{ .Labels.alertname }}}}, {_SINCE}_\n"
     "<{{ .Annotations.runbook_url }}|Runbook> · <{{ .Annotations.dashboard_url }}|Dashboard>"
-    "{{ with .Annotations.findings }} · which ones: `{{ . }}`{{ end }}\n"
+    "{{ with .Annotations.findings }} · <{{ . }}|Which ones>{{ end }}\n"
 )
 _PLAIN_ALERT = (
     "{{ .Annotations.description }}\n"
