@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bw_exporter.metrics import catalog
+from bw_rules.toolkit import rise as toolkit
 
 JOB = 'job=~"$job"'
 INSTANCE = 'instance=~"$instance"'
@@ -58,10 +59,7 @@ def rise(name: str, by: str, window: Window, *matchers: str, total: str = "") ->
     A series that was not there at the start, of a tenant that Prometheus knew then or that is younger, began
     at 0; of any other tenant nothing is said. `total` are labels to sum the differences by.
     """
-    now = latest(name, by, *matchers)
-    then = f"max by ({by}) (last_over_time({raw(name, *matchers)}[1h] offset {window.duration}))"
-    tenants = [part for part in matchers if part.startswith("tenant")]
-    difference = _difference(now, then, by, window, tenants)
+    difference = toolkit.rise(name, by, window.duration, window.seconds, JOB, *matchers)
     return f"sum by ({total}) (\n{difference}\n)" if total else difference
 
 
@@ -69,17 +67,7 @@ def recorded_rise(name: str, window: Window, *matchers: str, by: str = "tenant")
     """Return how much a recorded counter (`tenant:…:max`) rose within the window."""
     now = recorded(name, *matchers)
     then = f"last_over_time({now}[1h] offset {window.duration})"
-    return _difference(now, then, by, window, [part for part in matchers if part.startswith("tenant")])
-
-
-def _difference(now: str, then: str, by: str, window: Window, tenants: list[str]) -> str:
-    created = catalog.TENANT_CREATED.name
-    known = f"max by (tenant) (last_over_time({raw(created, *tenants)}[1h] offset {window.duration}))"
-    young = f"max by (tenant) ({raw(created, *tenants)} > time() - {window.seconds})"
-    return (
-        f"clamp_min(\n  {now}\n  - on ({by}) (\n    {then}\n    or on ({by})\n"
-        f"    (0 * {now} and on (tenant) ({known} or {young}))\n  ),\n  0\n)"
-    )
+    return toolkit.difference(now, then, by, window.duration, window.seconds, JOB, *matchers)
 
 
 def whole_units(minor: str, *matchers: str) -> str:

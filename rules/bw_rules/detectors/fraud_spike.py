@@ -9,6 +9,7 @@ from pydantic import Field
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import counter
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.spike import Spike, SpikeThresholds
 from bw_rules.toolkit.thresholds import WholeBetween
 
@@ -31,9 +32,11 @@ DETECTOR = SPIKE.detector(
         meaning="Within the window, several times as many disputes were opened as on average in the baseline before. "
         "Inquiries are not counted; each dispute counts once.",
         impact="Each dispute costs a fee and the amount; too many lead to monitoring programs of the card networks.",
-        first='1. `sum by (reason) (increase(billing_disputes_total{tenant="…"}[1d]))`: mostly `fraudulent` points at '
-        "stolen cards, `product_not_received` at delivery, `duplicate` at BillingDuplicateCharge.\n"
-        "2. `billing_early_fraud_warnings_total`: refund warned charges before they are disputed.\n"
+        first=f"1. Which reasons, within the last day?{first_look(catalog.DISPUTES, 'reason', '1d')}"
+        "\n   Mostly `fraudulent` points at stolen cards, `product_not_received` at delivery, `duplicate` at "
+        "BillingDuplicateCharge.\n"
+        f"2. How many early fraud warnings?{first_look(catalog.EARLY_FRAUD_WARNINGS, '', '1d')}"
+        "\n   Refund warned charges before they are disputed.\n"
         "3. In the Stripe dashboard: do the disputed charges share a card country, product, or day?\n"
         "4. Tighten Radar's rules; answer the disputes before their deadline.",
         tune="`multiplier` and `min_disputes`. A shop with many disputes a day wants a lower `multiplier`.",

@@ -14,6 +14,7 @@ from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Ste
 from bw_rules.toolkit.detector import MONEY, Detector, Runbook, asked
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, counter, indented, scaled, times
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.thresholds import (
     Base,
     DurationBetween,
@@ -236,9 +237,10 @@ DETECTOR = Detector(
         meaning="In one currency, gross revenue of the window is lower by `drop_pct` percent or more than the "
         "average of the baseline before it, or than the same weekdays in it. Each currency is looked at alone.",
         impact="Sales are missing: nobody buys, nobody can pay, or a renewal run did not happen.",
-        first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts "
-        "(`billing_charge_attempts_total`)?\n"
-        "2. Is it all currencies? One alone points at a payment method or a country.\n"
+        first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts? Ask for those of the last "
+        f"day, now and at the same time a week ago:{first_look(catalog.CHARGE_ATTEMPTS, '', '1d')}"
+        f"2. Is it all currencies? In minor units:{first_look(catalog.REVENUE, 'currency', '1d')}"
+        "\n   One alone points at a payment method or a country.\n"
         "3. Is Stripe still sending (BillingSilentLapse, `billing_events_total`)?\n"
         "4. Was there a sale, a holiday or a yearly renewal in the baseline? Then it is no trouble.",
         tune="`drop_pct`, `min_daily_revenue` (whole units of each currency), and `compare: weekday` for shops with "

@@ -12,6 +12,7 @@ from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Steps
 from bw_rules.toolkit.detector import Detector, Runbook
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, created, quoted
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.thresholds import Base, DurationBetween, For
 
 
@@ -143,12 +144,14 @@ DETECTOR = Detector(
         meaning="No validly signed event came for longer than `max_silence`, or none ever since the tenant was set up, "
         "while the exporter was up. Ignored events (other mode, Connect, thin) count as signs of life.",
         impact="Nothing about this tenant is watched any more: every other alert of it is blind.",
-        first='1. `billingwatch_webhook_requests_total{tenant="…"}`: are requests refused? A wrong secret shows as '
-        "`bad_signature`.\n"
+        first=f"1. Were requests refused within the last day?{first_look(catalog.WEBHOOK_REQUESTS, 'result', '1d')}"
+        "\n   A wrong secret shows as `bad_signature`.\n"
         "2. In Stripe's dashboard, Developers > Webhooks: is the endpoint enabled, and what do the last attempts say? "
         "Stripe switches endpoints off that failed for days.\n"
         "3. Can the internet reach the exporter (DNS, certificate, firewall)?\n"
-        '4. `billingwatch_webhook_requests_total{result="unknown_tenant"}`: is the URL\'s last part right?',
+        "4. Did requests come for no tenant?"
+        f"""{first_look(catalog.WEBHOOK_REQUESTS, "result", "1d", 'tenant=""')}"""
+        "\n   Then look at the URL's last part in Stripe.",
         tune="`max_silence` above the longest quiet time of a normal night; `enabled: false` for test accounts.",
     ),
     cases=cases,

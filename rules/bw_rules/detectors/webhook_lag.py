@@ -8,11 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from bw_exporter.config import durations
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 from bw_rules.toolkit.cases import MINUTE, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Counter, Recording, Scope
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween, problem
 
 
@@ -120,7 +122,8 @@ DETECTOR = Detector(
         impact="Everything here is late too. After an outage old events come in a burst, which may look like a spike.",
         first="1. Was the exporter down or answering 503 (BillingExporterDown, BillingStoreErrors)? Then Stripe is "
         "sending again what was missed, and this ends by itself.\n"
-        '2. `billingwatch_webhook_requests_total{result="rate_limited"}`: is the rate limit too low?\n'
+        f"2. Were requests refused within the last hour?{first_look(catalog.WEBHOOK_REQUESTS, 'result', '1h')}"
+        "\n   `rate_limited` means that the tenant's `rate_limit` is too low.\n"
         "3. Are the clocks right? Lag is our clock minus Stripe's.\n"
         "4. status.stripe.com: delays of webhooks.",
         tune="`max_lag` to another bucket of the histogram, `min_events` to ignore stragglers.",

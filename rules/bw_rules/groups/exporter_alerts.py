@@ -10,6 +10,7 @@ from bw_exporter.metrics import catalog
 from bw_rules.groups.rule import Alert, Group
 from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.promql import DAY, Scope, counter, quoted
+from bw_rules.toolkit.rise import first_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,7 +143,8 @@ def alerts(job: str) -> tuple[ExporterAlert, ...]:
             Runbook(
                 "Most requests to this tenant's URL were answered 400, 413 or 429.",
                 "Events that Stripe sends are not counted. Stripe repeats them for three days.",
-                '1. `sum by (result) (billingwatch_webhook_requests_total{tenant="…"})` says why.\n'
+                f"1. Why, within {duration(_WINDOW)}?"
+                f"{first_look(catalog.WEBHOOK_REQUESTS, 'result', duration(_WINDOW))}"
                 "2. `bad_signature`: the secret in tenants.yaml is not that of the endpoint, or a stranger posts. "
                 "Compare with Stripe's dashboard, Developers > Webhooks; while rolling, list both secrets.\n"
                 "3. `expired_signature`: the clock is wrong. `rate_limited`: raise `rate_limit`.",
