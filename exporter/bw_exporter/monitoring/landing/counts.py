@@ -12,7 +12,7 @@ from bw_exporter.metrics.catalog import Family
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from bw_exporter.store import Store
+    from bw_exporter.store import StoreReader
 
 _LABEL = re.compile(r',?\w+="((?:[^"\\]|\\.)*)"')
 _LABELS = re.compile(rf"(?:{_LABEL.pattern})*\}} ")
@@ -23,7 +23,7 @@ Counts = dict[tuple[str, tuple[str, ...]], int]
 
 
 def read(
-    store: Store, families: Iterable[Family], tenants: Sequence[str] | None = None
+    store: StoreReader, families: Iterable[Family], tenants: Sequence[str] | None = None
 ) -> Mapping[str, Counts]:
     """Return the counts of families, for all tenants or these; a tenant without any has none.
 
