@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from bw_exporter.config import timezones, urls
+from bw_exporter.config import durations, timezones, urls
 
 RESERVED_LABELS = frozenset(
     "alertname currency detector instance job severity shard tenant threshold_profile".split()
@@ -17,6 +17,8 @@ RESERVED_LABELS = frozenset(
 
 MOST_EVENTS = 10**9
 """The largest rate and burst; far beyond what comes, and exact where the limiter reckons in floats."""
+
+MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
 Mode = Literal["live", "test"]
 RevenueBasis = Literal["charge", "payment_intent", "invoice"]
@@ -69,6 +71,20 @@ def _base(address: str) -> str:
     return address.rstrip("/")
 
 
+def _every(value: object) -> int:
+    return 0 if value in (0, "0") else _after(value)
+
+
+def _after(value: object) -> int:
+    try:
+        seconds = durations.parse(value) if isinstance(value, str) else -1
+    except ValueError as error:
+        raise PydanticCustomError("duration", "{said}", {"said": str(error)}) from None
+    if not MINUTE_SECONDS <= seconds <= HOUR_SECONDS:
+        raise PydanticCustomError("duration", "must be a duration from 1m to 1h, such as 2m")
+    return seconds
+
+
 def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
 
@@ -91,6 +107,17 @@ class RateLimitSection(Section):
     )
     burst: Annotated[int, Field(ge=0, le=MOST_EVENTS)] | None = Field(
         None, description="Events that may come at once before the rate holds.", examples=[5000]
+    )
+
+
+class CatchUpSection(Section):
+    """How Stripe is asked for events that no webhook brought; it takes an API key."""
+
+    every: Annotated[int, BeforeValidator(_every)] | None = Field(
+        None, description="How often Stripe is asked, 1m to 1h; `0` means never.", examples=["2m"]
+    )
+    after: Annotated[int, BeforeValidator(_after)] | None = Field(
+        None, description="How old an event is before it counts as missed, 1m to 1h.", examples=["5m"]
     )
 
 
@@ -119,6 +146,9 @@ class Common(Section):
         None,
         description="IANA name of the shop's time zone. Its habits move with its clock, twice a year.",
         examples=["UTC"],
+    )
+    catch_up: Annotated[CatchUpSection, BeforeValidator(_nothing_is_empty)] = Field(
+        CatchUpSection(), description="Asking Stripe for what no webhook brought, where there is an API key."
     )
     detectors: Any = Field(None, description="Thresholds by detector, merged key by key; see below.")
     notify: Any = Field(
@@ -150,6 +180,11 @@ class TenantEntry(Common):
         None, description="Environment variable with the signing secret; or a list."
     )
     webhook_secret: Any = Field(None, description="The signing secret itself, `whsec_…`; or a list.")
+    api_key_file: Any = Field(
+        None, description="File with a restricted API key, `rk_…`, that may only read; optional."
+    )
+    api_key_env: Any = Field(None, description="Environment variable with the restricted API key.")
+    api_key: Any = Field(None, description="The restricted API key itself.")
     path_token: Annotated[str, AfterValidator(_path_token)] | None = Field(
         None, description="Unguessable last part of the webhook's URL, instead of the tenant's id."
     )

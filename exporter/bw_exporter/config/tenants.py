@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bw_exporter.config import yaml_strict
+from bw_exporter.config.api_keys import ApiKeyReader
 from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
 from bw_exporter.config.receiver_fields import Alertmanager, mistakes
@@ -38,6 +39,14 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class CatchUp:
+    """How often Stripe is asked for events (0 = never), and how old one is before it counts as missed, in seconds."""
+
+    every_seconds: int = 120
+    after_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """One tenant with every default filled in. Equal thresholds, labels and lists are shared objects.
 
@@ -56,6 +65,8 @@ class Tenant:
     labels: Mapping[str, str]
     past: Past = "4w"
     timezone: str = "UTC"
+    api_key: str = field(default="", repr=False)
+    catch_up: CatchUp = CatchUp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +115,14 @@ def load(
     read_secrets: bool = True,
     environ: Mapping[str, str] = os.environ,
     alertmanager: Alertmanager | None = None,
+    allow_secret_key: bool = False,
 ) -> Tenants:
     """Read and check a tenants.yaml.
 
     `detectors` are the threshold models by detector name. With `read_secrets=False` neither secret files
     nor `environ` are touched and `Tenant.secrets` is empty. Relative secret files are looked for beside the
-    file. With `alertmanager` the receivers' fields are judged too, as it would judge them. Raises ConfigError
-    with every problem, in file order.
+    file. An API key that could move money is refused unless `allow_secret_key`. With `alertmanager` the
+    receivers' fields are judged too, as it would judge them. Raises ConfigError with every problem, in file order.
     """
     document = yaml_strict.read(path)
     problems = Problems(document)
@@ -121,9 +133,11 @@ def load(
     for key in top:
         if key not in _TOP_LEVEL:
             problems.add((key,), unknown(key, _TOP_LEVEL))
-    secrets = SecretReader(Path(path).parent, environ, read=read_secrets)
+    folder = Path(path).parent
+    secrets = SecretReader(folder, environ, read=read_secrets)
+    api_keys = ApiKeyReader(folder, environ, read=read_secrets, allow_secret_key=allow_secret_key)
     unread = Problems(document)
-    reader = _Reader(top, problems, unread, secrets, detectors)
+    reader = _Reader(top, problems, unread, secrets, api_keys, detectors)
     tenants = reader.tenants(top.get("tenants"))
     watchdog = reader.watchdog(top.get("watchdog"))
     reader.settings.note_unread_defaults()
@@ -146,6 +160,14 @@ def load(
     )
 
 
+def _catch_up(entry: Common, defaults: Common) -> CatchUp:
+    given = {
+        **defaults.catch_up.model_dump(exclude_none=True),
+        **entry.catch_up.model_dump(exclude_none=True),
+    }
+    return CatchUp(**{f"{name}_seconds": seconds for name, seconds in given.items()})
+
+
 class _Reader:
     """Turns entries of one file into tenants, sharing equal parts between them."""
 
@@ -155,10 +177,12 @@ class _Reader:
         problems: Problems,
         unread: Problems,
         secrets: SecretReader,
+        api_keys: ApiKeyReader,
         detectors: Mapping[str, type[BaseModel]],
     ) -> None:
         self._problems = problems
         self._secrets = secrets
+        self._api_keys = api_keys
         self._shared: dict[object, Any] = {}
         self.receivers = read_receivers(top.get("receivers"), problems)
         named = top.get("receivers")
@@ -224,10 +248,11 @@ class _Reader:
             return None
         defaults = self.defaults
         labels = {**defaults.labels, **valid.labels}
+        mode = valid.mode or defaults.mode or "live"
         return Tenant(
             id=key,
             name=valid.name or key,
-            mode=valid.mode or defaults.mode or "live",
+            mode=mode,
             path=valid.path_token or key,
             secrets=secrets,
             rate_limit=self._rate_limit(valid, self._default_limit, path),
@@ -237,6 +262,8 @@ class _Reader:
             labels=self._shared.setdefault(("labels", *sorted(labels.items())), labels),
             past=valid.past or defaults.past or "4w",
             timezone=valid.timezone or defaults.timezone or "UTC",
+            api_key=self._api_keys.key(entry, mode, path, self._problems),
+            catch_up=_catch_up(valid, defaults),
         )
 
     def _validated(self, model: type[_Model], entry: object, path: tuple[object, ...]) -> _Model | None:
