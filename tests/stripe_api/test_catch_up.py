@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bw_exporter import housekeeping, ingest
-from bw_exporter.catch_up import Caught, catch_up, expected_types
+from bw_exporter.catch_up.turn import Caught, catch_up, expected_types
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import series
 from bw_exporter.store import Store, open_store

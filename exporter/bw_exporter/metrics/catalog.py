@@ -30,7 +30,8 @@ class Family:
     """One metric family; there is one object of each, so that hashing it costs nothing.
 
     `per_tenant` families carry the label `tenant`. `stored` ones live in the store under `number`;
-    the others follow from the configuration or from the serving process.
+    the others follow from the configuration or from the serving process. One that is not `from_start` has no
+    series until its first change: it tells of what may not be there.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Family:
     labels: tuple[Label, ...] = ()
     per_tenant: bool = True
     stored: bool = True
+    from_start: bool = True
     buckets: tuple[int, ...] = ()
 
     @property
@@ -301,6 +303,13 @@ CATCH_UP_ERRORS = Family(
     "counter",
     "Turns of catch-up that Stripe's API did not answer, by reason.",
     (_closed("reason", lists.CATCH_UP_ERRORS),),
+)
+ENDPOINT_ENABLED = Family(
+    39,
+    "billing_webhook_endpoint_enabled",
+    "gauge",
+    "1 while the tenant's webhook endpoint at Stripe is enabled, else 0; only where an API key could see it.",
+    from_start=False,
 )
 TENANT_INFO = Family(
     101,

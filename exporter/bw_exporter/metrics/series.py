@@ -104,6 +104,8 @@ def initial(family: Family, tenant: str) -> list[Series]:
     """Return the series that a family exports from the start, at 0."""
     if family.type == "histogram":
         return histogram(family, tenant)
+    if not family.from_start:
+        return []
     combinations: list[tuple[str, ...]] = [()]
     for label in family.labels:
         combinations = [(*left, right) for left in combinations for right in label.initial]

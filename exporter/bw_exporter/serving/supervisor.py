@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.monitoring.known_logins import KnownLogins
+from bw_exporter.serving.catch_up_worker import CatchUpWorker
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.judging import Judgement
@@ -60,6 +61,7 @@ class ServeOptions:
     workers: int
     web_config: WebConfig
     webhook_url: str = ""
+    stripe_api_url: str = ""
     request_timeout: float = 10.0
     graceful_timeout: int = 30
 
@@ -111,7 +113,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self.LISTENERS: list[TCPSocket] = []
         for name in ("GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID"):
             os.environ.pop(name, None)
+        self._catches_up = False
         super().__init__(_settings(options))
+        self._catch_up_if_there_is_a_key()
 
     def setup(self, app: BaseApplication) -> None:
         """Have the arbiter make workers through `new_worker`."""
@@ -137,14 +141,16 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         )
 
     def new_worker(self, age: int, ppid: int, listeners: list[TCPSocket], *rest: Any) -> Worker:  # noqa: ANN401
-        """Make the worker that is missing: the private one if there is none, else a public one."""
+        """Make the worker that is missing: each has its own listener, the one that catches up none."""
         siblings = list(self.WORKERS.values())
-        private = not any(isinstance(sibling, PrivateWorker) for sibling in siblings)
+        kind = self._missing({type(sibling) for sibling in siblings})
         judgement = self._judgement
-        own, other = (listeners[1], listeners[0]) if private else (listeners[0], listeners[1])
+        own = {PublicWorker: listeners[:1], PrivateWorker: listeners[1:]}.get(kind, [])
 
         def close_inherited() -> None:
-            other.close()
+            for listener in listeners:
+                if listener not in own:
+                    listener.close()
             if judgement is not None:
                 judgement.close()
             for sibling in siblings:
@@ -159,14 +165,26 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             known_logins=self.known_logins,
             request_timeout=self.options.request_timeout,
             webhook_url=self.options.webhook_url,
+            stripe_api_url=self.options.stripe_api_url,
             close_inherited=close_inherited,
         )
         app, timeout, cfg, log = rest
-        if private and self.options.web_config.tls:
+        if kind is PrivateWorker and self.options.web_config.tls:
             cfg = _settings(self.options).cfg
             self.options.web_config.tls.apply(cfg)
-        kind = PrivateWorker if private else PublicWorker
-        return kind(context, age, ppid, [own], app, timeout, cfg, log)
+        return kind(context, age, ppid, own, app, timeout, cfg, log)
+
+    def _missing(self, there: set[type[Worker]]) -> type[Worker]:
+        """Return the kind of worker that is made next: there is one private one, and one that catches up."""
+        if PrivateWorker not in there:
+            return PrivateWorker
+        return CatchUpWorker if self._catches_up and CatchUpWorker not in there else PublicWorker
+
+    def _catch_up_if_there_is_a_key(self) -> None:
+        """Have one more process from the first tenant with an API key on; without any it is not started."""
+        if not self._catches_up and any(tenant.api_key for tenant in self.state.tenants.all):
+            self._catches_up = True
+            self.num_workers += 1
 
     def spawn_worker(self) -> int:
         """Fork one worker; in the supervisor, close the end of the channel that is the worker's.
@@ -237,6 +255,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
                 problems=(),
                 attempted_monotonic=attempted,
             )
+            self._catch_up_if_there_is_a_key()
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
         self._tell_workers()
         if self._judge_again:
@@ -253,7 +272,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
     def _tell_workers(self) -> None:
         """Public workers first: when the private one answers a wish to reload, all have the outcome."""
         message = encode(self.state)
-        for role in ("public", "private"):
+        for role in ("public", "catch_up", "private"):
             deadline = time.monotonic() + TAKE_CONFIG_SECONDS
             told = {pid: worker for pid, worker in self.WORKERS.items() if worker.role == role}
             sent = {pid for pid, worker in told.items() if worker.context.channel.send(message, deadline)}

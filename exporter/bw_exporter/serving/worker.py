@@ -56,12 +56,13 @@ class WorkerContext:
     request_timeout: float
     webhook_url: str
     close_inherited: Callable[[], None]
+    stripe_api_url: str = ""
 
 
 class Worker(HttpWorker):
     """A worker with a store of its own and a thread that follows the configuration."""
 
-    role: ClassVar[Literal["public", "private"]]
+    role: ClassVar[Literal["public", "private", "catch_up"]]
 
     def __init__(self, context: WorkerContext, *args: Any) -> None:  # noqa: ANN401 - gunicorn's own arguments
         super().__init__(*args)
@@ -86,7 +87,7 @@ class Worker(HttpWorker):
 
     def load_wsgi(self) -> None:
         """Open the store and build the application; without a store, answer 503 until it opens."""
-        self.wsgi: WSGIApplication = _unavailable
+        self.wsgi: WSGIApplication = unavailable
         if not self._open():
             self.spawn_thread("store", self._keep_opening)
 
@@ -208,7 +209,8 @@ def _drain() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _unavailable(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def unavailable(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer 503: the store does not open."""
     body = b"the store does not open; see the log\n"
     start_response(
         "503 Service Unavailable",

@@ -1,0 +1,195 @@
+"""Asks each account in its time, several at once and each by one request at a time, and waits longer after failures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from bw_exporter.catch_up import endpoint, lease
+from bw_exporter.catch_up.turn import catch_up, expected_types
+from bw_exporter.config.current import CurrentConfig
+from bw_exporter.config.tenants import Tenant, Tenants
+from bw_exporter.errors import StoreUnavailableError
+from bw_exporter.metrics import catalog
+from bw_exporter.metrics.series import Add
+from bw_exporter.store.protocol import Store, Transaction
+from bw_exporter.stripe_api.endpoints import Endpoint, endpoints
+from bw_exporter.stripe_api.errors import Reason, StripeApiError
+from bw_exporter.stripe_api.lists import Client
+
+LONGEST_WAIT_SECONDS = 1800
+"""The most that a failing account waits: a key that was made anew is noticed within half an hour, or at a reload."""
+
+_LOOK_SECONDS = 1.0
+_RENEW_SECONDS = 20
+_THREADS = 8
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The tenants that share an API key: they share its requests too."""
+
+    key: str = field(repr=False)
+    tenants: tuple[Tenant, ...]
+
+    @property
+    def every_seconds(self) -> int:
+        """How often it is asked: as often as the tenant wants that wants it most."""
+        return min(tenant.catch_up.every_seconds for tenant in self.tenants)
+
+
+def accounts(tenants: Tenants) -> list[Account]:
+    """Return the accounts of tenants that have a key and want catch-up."""
+    by_key: dict[str, list[Tenant]] = {}
+    for tenant in tenants.all:
+        if tenant.api_key and tenant.catch_up.every_seconds:
+            by_key.setdefault(tenant.api_key, []).append(tenant)
+    return [Account(key, tuple(found)) for key, found in by_key.items()]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """When an account is asked next, and how often in turn it has failed."""
+
+    due_at: float = 0.0
+    failures: int = 0
+    asking: bool = False
+
+
+class AccountTurns:
+    """Whose turn it is. `client` makes what reads the account of a key; `clock` is in Unix seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: Callable[[str], Client],
+        clock: Callable[[], float],
+        *,
+        webhook_url: str = "",
+    ) -> None:
+        self._store, self._client, self._clock, self._webhook_url = store, client, clock, webhook_url
+        self._clients: dict[str, Client] = {}
+        self._plans: dict[str, _Plan] = {}
+
+    def due(self, tenants: Tenants) -> list[Account]:
+        """Return the accounts whose turn it is and that are not being asked."""
+        now = self._clock()
+        found = accounts(tenants)
+        for gone in self._plans.keys() - {account.key for account in found}:
+            del self._plans[gone]
+            self._clients.pop(gone, None)
+        plans = [(account, self._plans.setdefault(account.key, _Plan())) for account in found]
+        return [account for account, plan in plans if plan.due_at <= now and not plan.asking]
+
+    def now(self) -> int:
+        """Return the time in Unix seconds."""
+        return int(self._clock())
+
+    def begin(self, account: Account) -> None:
+        """Take an account out of `due` until it has been asked."""
+        self._plans[account.key].asking = True
+
+    def ask(self, account: Account) -> None:
+        """Ask an account once, for each of its tenants; what fails is counted, logged once, and tried again later."""
+        plan = self._plans.get(account.key, _Plan())
+        try:
+            self._ask(account)
+        except StripeApiError as error:
+            plan.failures += 1
+            wait = max(_back_off(account, plan), error.retry_after_seconds or 0)
+            if plan.failures == 1:
+                extra = {"tenants": _names(account), "reason": error.reason, "said": str(error)}
+                _log.warning("Stripe cannot be asked for events that no webhook brought", extra=extra)
+            self._count(account, error.reason)
+        except StoreUnavailableError as error:
+            wait = account.every_seconds
+            _log.warning("catch-up waits for the store", extra={"reason": str(error)})
+        except Exception:  # noqa: BLE001 - counted and logged, and the others are asked
+            wait = _back_off(account, plan)
+            _log.exception("catch-up failed; it tries again", extra={"tenants": _names(account)})
+            self._count(account, "other")
+        else:
+            if plan.failures:
+                _log.info("Stripe answers again", extra={"tenants": _names(account)})
+            plan.failures, wait = 0, account.every_seconds
+        plan.due_at, plan.asking = self._clock() + wait, False
+
+    def _ask(self, account: Account) -> None:
+        if account.key not in self._clients:
+            self._clients[account.key] = self._client(account.key)
+        client = self._clients[account.key]
+        listed = _endpoints(client)
+        for tenant in account.tenants:
+            ours = None if listed is None else endpoint.note(tenant, listed, self._store, self._webhook_url)
+            caught = catch_up(
+                tenant,
+                client,
+                self._store,
+                int(self._clock()),
+                after_seconds=tenant.catch_up.after_seconds,
+                types=expected_types(ours),
+            )
+            if caught.missed:
+                extra = {"tenant": tenant.id, "events": caught.missed, "oldest_at": caught.oldest_missed_at}
+                _log.warning("events that no webhook had brought were counted", extra=extra)
+
+    def _count(self, account: Account, reason: Reason) -> None:
+        try:
+            for tenant in account.tenants:
+                self._store.write(partial(_failed, tenant.id, reason))
+        except StoreUnavailableError as error:
+            _log.warning("a failure of catch-up is not counted", extra={"reason": str(error)})
+
+
+def run(turns: AccountTurns, config: CurrentConfig, store: Store, holder: str, stop: threading.Event) -> None:
+    """Ask every account in its time until `stop` is set, while no other process of the same store does."""
+    held, renew_in = False, 0.0
+    with ThreadPoolExecutor(_THREADS, "catch-up") as pool:
+        while not stop.is_set():
+            renew_in -= _LOOK_SECONDS
+            if renew_in <= 0:
+                held, renew_in = _held(store, holder, turns), _RENEW_SECONDS
+            for account in turns.due(config.state.tenants) if held else ():
+                turns.begin(account)
+                pool.submit(turns.ask, account)
+            stop.wait(_LOOK_SECONDS)
+    try:
+        store.write(partial(lease.give_back, holder))
+    except StoreUnavailableError as error:
+        _log.warning("the lease of catch-up ends by itself", extra={"reason": str(error)})
+
+
+def _held(store: Store, holder: str, turns: AccountTurns) -> bool:
+    try:
+        return store.write(partial(lease.hold, holder, turns.now()))
+    except StoreUnavailableError:
+        return False
+
+
+def _endpoints(client: Client) -> list[Endpoint] | None:
+    """Return the account's endpoints, None where the key may not read them."""
+    try:
+        return endpoints(client)
+    except StripeApiError as error:
+        if error.reason != "permission":
+            raise
+        return None
+
+
+def _failed(tenant: str, reason: Reason, tx: Transaction) -> None:
+    tx.change(tenant, (Add(catalog.CATCH_UP_ERRORS, (reason,)),))
+
+
+def _back_off(account: Account, plan: _Plan) -> int:
+    doubled = account.every_seconds << min(plan.failures, 10)
+    return min(doubled, LONGEST_WAIT_SECONDS)
+
+
+def _names(account: Account) -> str:
+    return ", ".join(tenant.id for tenant in account.tenants[:10])
