@@ -14,7 +14,7 @@ def find(name: str) -> str | None:
     """Return the tool's path: $PROMTOOL and its like, then PATH, then .tools/bin of a checkout; or None."""
     chosen = os.environ.get(name.upper())
     if chosen:
-        return chosen
+        return str(Path(chosen).absolute()) if os.sep in chosen else chosen
     return shutil.which(name) or shutil.which(name, path=str(_REPOSITORY / ".tools" / "bin"))
 
 
