@@ -37,8 +37,8 @@ def charge(
 ) -> Json:
     """Return a charge that took `amount`, unless `status` or `captured` says that it has not (yet).
 
-    Without a customer or fingerprint it is a guest's, with a card of its own. `invoice` shows in the old
-    shape alone: since basil a charge does not say what it paid for.
+    Without a fingerprint it is of the customer's card, or of a guest's with a card of his own. `invoice` shows
+    in the old shape alone: since basil a charge does not say what it paid for.
     """
     taken = status == "succeeded" and captured
     built: Json = {
@@ -65,7 +65,7 @@ def charge(
         },
         "paid": status == "succeeded",
         "payment_intent": payment_intent or ids.new("pi"),
-        "payment_method_details": card(fingerprint or ids.fingerprint()),
+        "payment_method_details": card(fingerprint or (Ids(customer) if customer else ids).fingerprint()),
         "refunded": False,
         "source_transfer": None,
         "status": status,
