@@ -23,7 +23,7 @@ from bw_exporter.store.retention import EVENT_IDS_SECONDS, LATE_EVENT_SECONDS
 from bw_exporter.store.state_json import decoded, encoded
 
 Result = Literal["accepted", "redelivered", "malformed"]
-Ignored = Literal["wrong_mode", "connect", "thin", "malformed"]
+Ignored = Literal["wrong_mode", "connect", "thin", "malformed", "destination_copy"]
 
 _LATE_KIND = "event"
 
@@ -113,18 +113,27 @@ class _Reading:
 
 
 def _read(received: Event, tenant: Tenant) -> _Reading:
-    if received.thin:
-        return _Reading(ignored="thin")
-    if received.livemode is not None and received.livemode != (tenant.mode == "live"):
-        return _Reading(ignored="wrong_mode")
-    if received.account is not None:
-        return _Reading(ignored="connect")
+    foreign = _foreign(received, tenant)
+    if foreign is not None:
+        return _Reading(ignored=foreign)
     if received.malformed is not None:
         return _Reading(ignored="malformed", malformed=received.malformed)
     try:
-        return _Reading(facts.facts_of(received))
+        read = facts.facts_of(received)
     except MalformedError as error:
         return _Reading(ignored="malformed", malformed=str(error))
+    if tenant.destination_charges == "ignore" and facts.is_destination_copy(received):
+        return _Reading(ignored="destination_copy")
+    return _Reading(read)
+
+
+def _foreign(received: Event, tenant: Tenant) -> Ignored | None:
+    """Why an event's object is not looked at, if so."""
+    if received.thin:
+        return "thin"
+    if received.livemode is not None and received.livemode != (tenant.mode == "live"):
+        return "wrong_mode"
+    return "connect" if received.account is not None else None
 
 
 def _label(received: Event) -> str:

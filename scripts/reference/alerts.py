@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config import in_force
 from bw_exporter.config.durations import render as duration
-from bw_exporter.metrics import catalog, feeds
+from bw_exporter.facts import feeds
+from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.groups.rule import Alert

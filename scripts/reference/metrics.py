@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bw_exporter.metrics import catalog, feeds
+from bw_exporter.facts import feeds
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family, Label
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.metrics.money import MINOR_UNITS

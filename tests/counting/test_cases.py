@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from bw_exporter import ingest
-from support.books import Books, Duplicates, Mismatches, tenant
+from bw_exporter.config.check_settings import DuplicateChargeSettings, InvoiceMismatchSettings
+from support.books import Books, tenant
 
 if TYPE_CHECKING:
     from bw_exporter.store import Store
@@ -65,7 +66,10 @@ def newest(bodies: list[bytes]) -> int:
 @pytest.mark.skipif(not CASES, reason="no event cases beside this checkout")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_recorded_case_comes_out_as_its_index_says(store: Store, case: dict[str, Any]) -> None:
-    detectors = {"duplicate_charge": Duplicates(600, 3), "invoice_mismatch": Mismatches(0, 3)}
+    detectors = {
+        "duplicate_charge": DuplicateChargeSettings(window="10m", grace="3s"),
+        "invoice_mismatch": InvoiceMismatchSettings(grace="3s"),
+    }
     books = Books(store, tenant(detectors=detectors))
     bodies = unsigned(case)
     books.now = newest(bodies) + 60

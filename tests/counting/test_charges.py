@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bw_simulator.shop.objects import payments
 from support.books import Books, tenant
@@ -150,3 +150,47 @@ def test_on_the_invoice_basis_revenue_is_what_invoices_were_paid(store: Store) -
     books.send("invoice.paid", paid)
     books.send("invoice.payment_succeeded", paid)
     assert books.value(REVENUE) == books.value(REVENUE, currency="eur") == 1900
+
+
+IGNORED = "billing_events_ignored_total"
+
+
+def copies(books: Books) -> list[dict[str, Any]]:
+    """What a connected account sees of a destination charge and of its refund, which fails."""
+    copy = payments.charge(books.ids, created_at=books.now, amount=1600, source_transfer="tr_1")
+    refund = payments.refund(
+        books.ids, charge=copy, created_at=books.now, amount=600, source_transfer_reversal="trr_1"
+    )
+    failed = {**refund, "status": "failed"}
+    part = {**copy, "amount_refunded": 600}
+    return [
+        books.event("charge.succeeded", copy),
+        books.event("charge.refunded", part, previous_attributes={"amount_refunded": 0}),
+        books.event("refund.created", refund),
+        books.event("charge.refund.updated", failed),
+        books.event("refund.failed", failed),
+    ]
+
+
+def test_copies_of_destination_charges_are_ignored_and_counted_as_that(books: Books) -> None:
+    told = copies(books)
+    books.deliver(*told)
+    assert books.value(IGNORED) == books.value(IGNORED, reason="destination_copy") == len(told)
+    assert books.value("billing_events_total") == 0
+    for name in (REVENUE, "billing_charge_attempts_total", "billing_refunds_total"):
+        assert books.value(name) == 0
+
+
+def test_a_connected_accounts_own_tenant_counts_the_copies(store: Store) -> None:
+    books = Books(store, tenant(destination_charges="count"))
+    books.deliver(*copies(books))
+    assert (books.value(REVENUE), books.value("billing_charge_attempts_total")) == (1600, 1)
+    assert books.value("billing_refunded_minor_units_total") == 600
+    assert books.value("billing_refund_failures_total") == 1
+    assert books.value(IGNORED) == 0
+
+
+def test_a_destination_charge_on_the_platform_is_its_own(books: Books) -> None:
+    fields: dict[str, Any] = {"transfer_data": {"destination": "acct_1"}, "transfer": "tr_1"}
+    books.send("charge.succeeded", payments.charge(books.ids, created_at=books.now, **fields))
+    assert books.value(REVENUE) == 2000

@@ -168,3 +168,83 @@ def test_each_event_of_funds_counts_its_own_direction(books: Books) -> None:
     books.send("charge.dispute.funds_reinstated", won)
     assert books.value(FUNDS, direction="withdrawn") == 0
     assert books.value(FUNDS, direction="reinstated") == 2000
+
+
+def transaction(number: int, net: int, currency: str = "usd") -> dict[str, Any]:
+    return {"id": f"txn_{number}", "amount": net, "fee": 0, "net": net, "currency": currency}
+
+
+def funds(
+    books: Books, about: dict[str, Any], direction: str, *transactions: dict[str, Any]
+) -> dict[str, Any]:
+    """An event of a dispute's money, a minute after the one before it."""
+    books.now += 60
+    shown = {**about, "balance_transactions": list(transactions)}
+    return books.event(f"charge.dispute.funds_{direction}", shown)
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_disputes_money_is_the_sum_of_its_transactions_in_any_order(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    opened = dispute(books)
+    taken, adjusted = transaction(1, -12000), transaction(2, 50)
+    given_back, corrected, taken_again = transaction(3, 11990), transaction(4, -40), transaction(5, -9000)
+    told = [
+        funds(books, opened, "withdrawn", taken, adjusted),
+        funds(books, opened, "reinstated", taken, adjusted, given_back, corrected),
+        funds(books, opened, "withdrawn", taken, adjusted, given_back, corrected, taken_again),
+    ]
+    books.deliver(*data.draw(st.permutations(told)))
+    assert books.value(FUNDS, direction="withdrawn", currency="usd") == 11950 + 9000
+    assert books.value(FUNDS, direction="reinstated", currency="usd") == 11950
+    store.close()
+
+
+def test_an_adjustment_that_came_with_the_withdrawal_is_not_given_back_whichever_comes_first(
+    books: Books,
+) -> None:
+    opened = dispute(books)
+    taken, adjusted, given_back = transaction(1, -12000), transaction(2, 50), transaction(3, 11950)
+    told = [
+        funds(books, opened, "withdrawn", taken, adjusted),
+        funds(books, opened, "reinstated", taken, adjusted, given_back),
+    ]
+    books.deliver(*reversed(told))
+    assert books.value(FUNDS, direction="withdrawn") == books.value(FUNDS, direction="reinstated") == 11950
+
+
+def test_money_of_an_event_without_transactions_is_the_disputed_amount(books: Books) -> None:
+    opened = dispute(books)
+    for direction in ("withdrawn", "reinstated"):
+        for _ in range(2):
+            books.deliver(funds(books, opened, direction))
+        assert books.value(FUNDS, direction=direction) == 2000
+    books.deliver(funds(books, opened, "withdrawn", transaction(1, -3500)))
+    assert books.value(FUNDS, direction="withdrawn") == 3500
+
+
+def test_a_dispute_that_was_won_and_is_lost_later_counts_once_as_each(books: Books) -> None:
+    opened = dispute(books)
+    books.send("charge.dispute.created", opened)
+    for status in ("won", "won", "lost", "lost"):
+        books.send("charge.dispute.closed", {**opened, "status": status})
+    for outcome in ("won", "lost"):
+        assert books.value(CLOSED, outcome=outcome) == 1
+    assert (books.value(OPENED), books.value(OPEN)) == (1, 0)
+
+
+def test_a_dispute_remembered_by_an_older_version_goes_on_where_it_was(books: Books) -> None:
+    opened = dispute(books)
+    kept = b'{"counted":true,"closed":true,"moved":{"withdrawn usd":3500,"reinstated usd":2000}}'
+    books.store.write(lambda tx: tx.save("prod", "dispute", opened["id"], kept, books.now + 10**6))
+    shown = [transaction(1, -3500), transaction(2, 2000)]
+    books.deliver(funds(books, opened, "reinstated", *shown))
+    assert books.value(FUNDS) == 0
+    books.deliver(funds(books, opened, "withdrawn", *shown, transaction(3, -2000)))
+    assert books.value(FUNDS) == books.value(FUNDS, direction="withdrawn") == 2000
+    books.send("charge.dispute.closed", {**opened, "status": "lost"})
+    assert books.value(CLOSED, outcome="lost") == 1

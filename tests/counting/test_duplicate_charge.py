@@ -3,14 +3,16 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.checks import duplicate_charge
+from bw_exporter.config.check_settings import DuplicateChargeSettings
 from bw_exporter.store import open_store
 from bw_simulator.shop.objects import invoices, payments
-from support.books import NOW, Books, Duplicates, tenant
+from support.books import NOW, Books, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,7 +182,9 @@ def test_what_took_no_money_is_no_duplicate(books: Books) -> None:
 
 
 def test_the_window_is_the_tenants_own(store: Store) -> None:
-    books = Books(store, tenant(detectors={"duplicate_charge": Duplicates(window=10, grace=1)}))
+    books = Books(
+        store, tenant(detectors={"duplicate_charge": DuplicateChargeSettings(window="10s", grace="1s")})
+    )
     sell(books, sale(books), sale(books, after=11))
     assert found(books) == 0
     sell(books, sale(books, after=21))
@@ -227,3 +231,151 @@ def test_payment_intents_of_old_accounts_name_their_invoices(books: Books) -> No
         books.send("payment_intent.succeeded", {**intent, "invoice": f"in_{number}"})
         sell(books, sale(books, after=number, payment_intent=f"pi_{number}"))
     assert found(books) == 0
+
+
+def paid_in_parts(books: Books, *amounts: int, due: int, linked: bool = True) -> dict[str, Any]:
+    """One invoice, paid by charges a minute apart; the invoice's own event comes last."""
+    line = invoices.one_off_line(books.ids, amount=due, period_start_at=books.now)
+    invoice = invoices.invoice(books.ids, created_at=NOW - 7200, lines=[line], status="paid")
+    for number, amount in enumerate(amounts):
+        intent = f"pi_{number}"
+        sell(books, sale(books, 60 * number, amount=amount, payment_intent=intent))
+        if linked:
+            link = invoices.invoice_payment(
+                books.ids,
+                invoice=invoice,
+                payment_intent=intent,
+                created_at=NOW - 3600 + 60 * number,
+                amount_paid=amount,
+            )
+            books.send("invoice_payment.paid", link)
+    return {**invoice, "amount_paid": sum(amounts), "amount_overpaid": max(0, sum(amounts) - due)}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "due", "duplicates"),
+    [
+        ((5000, 5000), 10000, 0),
+        ((5000, 5000), 5000, 1),
+        ((5000, 5000, 5000), 10000, 1),
+        ((3000, 5000, 5000), 13000, 0),
+        ((3000, 5000, 5000), 8000, 1),
+    ],
+)
+@pytest.mark.parametrize("kind", ["invoice.paid", "invoice.overpaid", "invoice.finalized"])
+def test_parts_of_one_invoice_are_no_duplicates_up_to_what_is_due(
+    books: Books, amounts: tuple[int, ...], due: int, duplicates: int, kind: str
+) -> None:
+    books.send(kind, paid_in_parts(books, *amounts, due=due))
+    assert found(books) == duplicates
+
+
+def test_parts_are_parts_though_the_invoice_was_finalised_months_before(books: Books) -> None:
+    line = invoices.one_off_line(books.ids, amount=15000, period_start_at=books.now)
+    invoice = invoices.invoice(books.ids, created_at=NOW, lines=[line], id="in_1")
+    books.send("invoice.finalized", invoice)
+    books.pass_time(60 * 86400)
+    for number in range(2):
+        charge = payments.charge(
+            books.ids,
+            created_at=books.now + number,
+            customer="cus_1",
+            amount=5000,
+            payment_intent=f"pi_{number}",
+        )
+        sell(books, charge)
+        link = invoices.invoice_payment(
+            books.ids,
+            invoice=invoice,
+            payment_intent=f"pi_{number}",
+            created_at=books.now,
+            amount_paid=5000,
+        )
+        books.send("invoice_payment.paid", link)
+    assert found(books) == 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "duplicates"), [("in_{}", 0), ("order_{}", 1), ("in_same", 1), (None, 1)]
+)
+def test_the_invoice_that_a_payment_intent_names_as_its_order_is_taken(
+    books: Books, reference: str | None, duplicates: int
+) -> None:
+    for number in range(2):
+        intent = payments.payment_intent(books.ids, created_at=NOW, id=f"pi_{number}")
+        named = reference and reference.format(number)
+        books.send("payment_intent.succeeded", {**intent, "payment_details": {"order_reference": named}})
+        sell(books, sale(books, after=number, payment_intent=f"pi_{number}"))
+    assert found(books) == duplicates
+
+
+@pytest.mark.parametrize("first_fails", [True, False])
+@pytest.mark.parametrize("failure_comes_first", [True, False])
+def test_a_bank_debit_that_failed_after_all_has_no_duplicate_and_is_none(
+    books: Books, first_fails: bool, failure_comes_first: bool
+) -> None:
+    debits = [sale(books, n, payment_method_details=payments.bank_account("fp")) for n in (0, 60)]
+    failed = {**debits[0 if first_fails else 1], "status": "failed", "captured": False}
+    if failure_comes_first:
+        books.send("charge.failed", failed)
+    sell(books, *debits)
+    if not failure_comes_first:
+        books.send("charge.failed", failed)
+    assert found(books) == 0
+
+
+def test_two_different_cards_are_two_parts_of_a_sale(books: Books) -> None:
+    sell(books, sale(books, fingerprint="fp_1"), sale(books, 5, fingerprint="fp_2"))
+    assert found(books) == 0
+
+
+def test_a_payment_method_that_is_not_known_is_no_other_one(books: Books) -> None:
+    wallet = {"type": "paypal", "paypal": {"payer_id": "x"}}
+    sell(books, sale(books, fingerprint="fp_1"), sale(books, 5, payment_method_details=wallet))
+    assert found(books) == 1
+
+
+@pytest.mark.parametrize("method", ["card_present", "interac_present"])
+@pytest.mark.parametrize(("setting", "duplicates"), [("ignore", 0), ("count", 1)])
+def test_a_card_held_to_a_terminal_twice_is_two_sales_unless_the_tenant_says_otherwise(
+    store: Store, method: str, setting: Any, duplicates: int
+) -> None:
+    settings = DuplicateChargeSettings(card_present=setting)
+    books = Books(store, tenant(detectors={"duplicate_charge": settings}))
+    tap = {"type": method, method: {"fingerprint": "fp_same"}}
+    sell(books, *(sale(books, n, customer=None, payment_method_details=tap) for n in (0, 90)))
+    assert found(books) == duplicates
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "duplicates"),
+    [
+        ({"order_id": "1"}, {"order_id": "2"}, 0),
+        ({"order_id": "1", "seat": "a"}, {"order_id": "1", "seat": "b"}, 0),
+        ({"order_id": "1"}, {"order_id": "1"}, 1),
+        ({"order_id": "1"}, {}, 1),
+        ({"cart": "1"}, {"cart": "2"}, 1),
+    ],
+)
+def test_charges_whose_metadata_differ_in_a_key_of_the_tenants_are_different_purchases(
+    store: Store, first: dict[str, str], second: dict[str, str], duplicates: int
+) -> None:
+    settings = DuplicateChargeSettings(distinct_metadata=["order_id", "seat"])
+    books = Books(store, tenant(detectors={"duplicate_charge": settings}))
+    sell(books, sale(books, metadata=first), sale(books, 5, metadata=second))
+    assert found(books) == duplicates
+
+
+def test_a_charge_remembered_by_an_older_version_is_compared_all_the_same(books: Books) -> None:
+    first, second = sale(books), sale(books, 5)
+    sell(books, first)
+
+    def forget_what_is_new(tx: Any) -> None:
+        kept = orjson.loads(tx.load("prod", "paid", first["id"]))
+        for name in ("instrument", "purchase", "failed"):
+            del kept[name]
+        tx.save("prod", "paid", first["id"], orjson.dumps(kept), books.now + 10**6)
+
+    books.store.write(forget_what_is_new)
+    sell(books, second)
+    assert found(books) == 1

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from bw_exporter import housekeeping
 from bw_exporter.checks import invoice_mismatch
+from bw_exporter.config.check_settings import InvoiceMismatchSettings
 from bw_exporter.store import open_store
 from bw_simulator.shop.objects import invoices, subscriptions
-from support.books import NOW, Books, Mismatches, tenant
+from support.books import NOW, Books, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -321,7 +326,9 @@ def test_a_pending_update_may_be_billed_already(billing: Billing) -> None:
 
 
 def test_the_tolerance_is_the_tenants_own(store: Store) -> None:
-    books = Books(store, tenant(detectors={"invoice_mismatch": Mismatches(tolerance=5, grace=1)}))
+    books = Books(
+        store, tenant(detectors={"invoice_mismatch": InvoiceMismatchSettings(tolerance=5, grace="1s")})
+    )
     billing = Billing(books)
     item = billing.item()
     billing.tell(item)
@@ -338,10 +345,31 @@ def test_an_invoice_paid_is_counted_once_by_either_of_its_events(books: Books) -
     assert books.value("billing_invoices_paid_minor_units_total", currency="usd") == 2000
 
 
-def test_each_failed_attempt_to_collect_an_invoice_counts_once(books: Books) -> None:
+FAILURES = "billing_invoice_payment_failures_total"
+
+
+def test_attempts_that_a_person_makes_count_each_though_attempt_count_stays(books: Books) -> None:
     for attempt in (1, 1, 2):
         books.send("invoice.payment_failed", {"id": "in_1", "status": "open", "attempt_count": attempt})
-    assert books.value("billing_invoice_payment_failures_total") == 2
+    assert books.value(FAILURES) == 3
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda charge: {"charge": charge},
+        lambda charge: {"payment_intent": {"id": "pi_1", "latest_charge": charge}},
+        lambda charge: {"payment_intent": {"id": "pi_1", "last_payment_error": {"charge": {"id": charge}}}},
+        lambda charge: {"payments": {"data": [{"payment": {"type": "charge", "charge": charge}}]}},
+    ],
+)
+def test_an_attempt_whose_charge_is_told_counts_once_however_many_events_tell_of_it(
+    books: Books, attempt: Callable[[str], dict[str, Any]]
+) -> None:
+    for charge in ("ch_1", "ch_1", "ch_2"):
+        failed = {"id": "in_1", "status": "open", "attempt_count": 1, **attempt(charge)}
+        books.send("invoice.payment_failed", failed)
+    assert books.value(FAILURES) == 2
 
 
 def test_a_price_change_that_arrives_late_between_two_equal_versions_splits_them(books: Books) -> None:
@@ -424,3 +452,115 @@ def test_a_trial_does_not_make_a_metered_line_judgeable(books: Books) -> None:
     billing.tell(item, status="trialing", trial_end_at=NOW + 86400)
     billing.invoice(billing.line({**item, "quantity": 0}, amount=0))
     assert after_the_graces(books) == {"abstained": 1}
+
+
+def at(year: int, month: int, day: int) -> int:
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("start_at", "end_at", "amount"),
+    [
+        (NOW, NOW + 11 * 86400, 733),  # up to the billing cycle's anchor
+        (at(2027, 3, 2), at(2027, 4, 1), 1935),  # 30 of the 31 days
+        (
+            at(2027, 1, 10),
+            at(2027, 3, 1),
+            3419,
+        ),  # one line from a date in the past: 19 days of February, and 22
+    ],
+)
+def test_a_line_that_covers_another_time_than_an_interval_is_not_judged(
+    billing: Billing, start_at: int, end_at: int, amount: int
+) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, period_start_at=start_at, period_end_at=end_at, amount=amount))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason="partial_period") == 1
+
+
+@pytest.mark.parametrize(
+    ("start_at", "end_at", "amount"),
+    [
+        (at(2027, 1, 31), at(2027, 2, 28), 1999),  # a month that ends on its last day
+        (at(2027, 3, 2), at(2027, 4, 1), 1900),  # not what 30 of 31 days cost
+        (NOW, NOW, 733),  # it does not say what it covers
+    ],
+)
+def test_a_line_that_covers_an_interval_or_asks_for_no_part_of_it_is_judged(
+    billing: Billing, start_at: int, end_at: int, amount: int
+) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, period_start_at=start_at, period_end_at=end_at, amount=amount))
+    assert after_the_graces(billing.books) == {"mismatch": 1}
+
+
+def test_a_right_line_is_ok_whatever_it_covers(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, period_end_at=NOW + 86400))
+    assert verdicts(billing.books) == {"ok": 1}
+
+
+def test_a_week_of_a_yearly_price_is_a_part_of_it(billing: Billing) -> None:
+    item = billing.item(52000, interval="year")
+    billing.tell(item)
+    billing.invoice(billing.line(item, period_end_at=NOW + 7 * 86400, amount=997))
+    assert after_the_graces(billing.books) == {"abstained": 1}
+
+
+def test_a_first_invoice_of_zero_is_not_judged_and_a_later_one_is(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=0), billing_reason="subscription_create")
+    assert after_the_graces(billing.books) == {"abstained": 1}
+    assert billing.books.value(ABSTENTIONS, reason="partial_period") == 1
+    billing.invoice(billing.line(item, amount=0), billing_reason="subscription_cycle")
+    assert after_the_graces(billing.books) == {"abstained": 1, "mismatch": 1}
+
+
+def test_an_invoice_that_a_person_revised_is_not_applicable(billing: Billing) -> None:
+    item = billing.item()
+    billing.tell(item)
+    revised = {"action": "revision", "invoice": "in_1"}
+    billing.invoice(billing.line(item, amount=1500), from_invoice=revised)
+    assert verdicts(billing.books) == {"not_applicable": 1}
+
+
+def without(raw: bytes, *names: str) -> bytes:
+    """A remembered state as a version wrote it that did not know these fields."""
+
+    def older(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: older(each) for name, each in value.items() if name not in names}
+        return [older(each) for each in value] if isinstance(value, list) else value
+
+    return orjson.dumps(older(orjson.loads(raw)))
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_what_another_version_remembered_and_deferred_is_judged_all_the_same(
+    books: Books, newer: bool
+) -> None:
+    billing = Billing(books)
+    item = billing.item()
+    billing.tell(item)
+    billing.invoice(billing.line(item, amount=2500))
+
+    def rewrite(tx: Any) -> None:
+        (deferred,) = tx.due(NOW + 10**6, 10)
+        new = ("revision", "period_end_at", "interval", "interval_count")
+        plan = orjson.loads(without(tx.load("prod", "plan", "sub_1"), *new))
+        state = orjson.loads(without(deferred.state, *new))
+        if newer:
+            for known in (state, state["invoice"], state["invoice"]["lines"][0], plan, plan["versions"][0]):
+                known["known_to_a_newer_version_alone"] = [1]
+            plan["versions"][0]["items"]["si_1"]["known_to_a_newer_version_alone"] = 1
+        tx.save("prod", "plan", "sub_1", orjson.dumps(plan), NOW + 10**6)
+        assert tx.drop(deferred)
+        tx.defer(replace(deferred, state=orjson.dumps(state)))
+
+    books.store.write(rewrite)
+    assert after_the_graces(books) == {"mismatch": 1}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from bw_exporter.metrics import catalog
@@ -244,3 +246,51 @@ def test_the_mode_of_the_tenant_is_the_mode_that_counts(books: Books) -> None:
 def test_an_event_type_nobody_listed_counts_as_other(books: Books) -> None:
     books.send("treasury.received_credit.created", {"id": "rc_1"})
     assert books.value("billing_events_total", type="other") == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "=HYPERLINK(1)",
+        "+1",
+        "-1+1",
+        "@SUM(A1)",
+        "ch_1 tenant=other",
+        'ch_1"',
+        "ch_1,2",
+        "ch 1",
+        "x" * 256,
+    ],
+)
+def test_no_id_or_currency_reaches_a_finding_that_means_something_to_a_spreadsheet_or_a_log(
+    books: Books, odd: str
+) -> None:
+    item = {"id": odd, "price": {"unit_amount": 100, "currency": odd}, "quantity": 1}
+    about = {"id": odd, "status": "active", "items": {"data": [item]}}
+    books.send("customer.subscription.created", about, created_at=NOW - 86400)
+    line = {"id": odd, "amount": 7, "currency": odd, "subscription_item": odd, "type": "subscription"}
+    invoice = {"id": odd, "status": "open", "subscription": odd, "lines": {"data": [line]}}
+    books.send("invoice.finalized", invoice)
+    for number in range(2):
+        sold = {
+            **charge(books),
+            "id": f"{odd}{number}",
+            "payment_intent": f"{odd}{number}",
+            "created": NOW + number,
+        }
+        books.send("charge.succeeded", {**sold, "customer": "cus_1"})
+    books.pass_time(901)
+    books.pass_time(901)
+    found = books.findings()
+    assert {finding.kind for finding in found} == {"duplicate_charge", "invoice_mismatch"}
+    told = orjson.loads(orjson.dumps([finding.details for finding in found]))
+    texts = [text for details in told for text in strings(details)]
+    assert [text for text in texts if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9_.:/-]*)?", text)] == []
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for each in value for text in strings(each)]
+    return [value] if isinstance(value, str) else []

@@ -245,3 +245,96 @@ def test_a_checkout_session_counts_once_per_outcome(books: Books) -> None:
     for outcome in ("completed", "async_payment_failed"):
         assert books.value("billing_checkout_sessions_total", outcome=outcome) == 1
     assert books.value("billing_revenue_minor_units_total") == 0
+
+
+def changes(books: Books) -> dict[str, float]:
+    """How often each change was counted, but for the creation."""
+    counted = {
+        dict(labels)["change"]: n for (name, labels), n in books.everything().items() if name == CHANGES
+    }
+    return {change: n for change, n in counted.items() if change != "created"}
+
+
+def changed(books: Books, before: dict[str, Any], after: dict[str, Any], after_seconds: int = 60) -> None:
+    books.now += after_seconds
+    tell(books, "updated", after, previous_attributes=events.changed(before, after))
+
+
+def test_a_cancellation_at_a_date_is_scheduled_as_one_at_the_periods_end_is(books: Books) -> None:
+    running = subscribed(books)
+    tell(books, "created", running)
+    ending = {**running, "cancel_at": books.now + 10**6, "canceled_at": books.now}
+    changed(books, running, ending)
+    asked = {**ending, "cancellation_details": {"comment": None, "feedback": "unused", "reason": None}}
+    changed(books, ending, asked)  # the customer portal's survey is an update of its own
+    later = {**asked, "cancel_at": books.now + 2 * 10**6}
+    changed(books, asked, later)
+    assert changes(books) == {"cancel_scheduled": 1}
+    changed(books, later, {**later, "cancel_at": None, "canceled_at": None})
+    assert changes(books) == {"cancel_scheduled": 1, "cancel_unscheduled": 1}
+
+
+def test_a_cancellation_that_both_fields_tell_is_one(books: Books) -> None:
+    running = subscribed(books)
+    tell(books, "created", running)
+    ending = {**running, "cancel_at": books.now + 10**6, "cancel_at_period_end": True}
+    changed(books, running, ending)
+    at_a_date = {**ending, "cancel_at_period_end": False}
+    changed(books, ending, at_a_date)
+    assert changes(books) == {"cancel_scheduled": 1}
+
+
+def test_a_date_of_cancellation_that_no_event_says_is_new_is_found_between_two_snapshots(
+    books: Books,
+) -> None:
+    tell(books, "created", subscribed(books))
+    books.now += 60
+    tell(books, "updated", subscribed(books, cancel_at=books.now + 10**6))
+    assert changes(books) == {"cancel_scheduled": 1}
+
+
+def test_pausing_the_collection_is_a_pause_and_clearing_it_resumes(books: Books) -> None:
+    running = subscribed(books)
+    tell(books, "created", running)
+    paused = {**running, "pause_collection": {"behavior": "void", "resumes_at": None}}
+    changed(books, running, paused)
+    for_good = {**running, "pause_collection": {"behavior": "keep_as_draft", "resumes_at": None}}
+    changed(books, paused, for_good)
+    assert changes(books) == {"paused": 1}
+    assert books.value(NOW_BY_STATUS, status="active") == 1
+    changed(books, for_good, running)
+    assert changes(books) == {"paused": 1, "resumed": 1}
+
+
+def test_removing_the_last_item_is_a_downgrade_and_a_missing_list_is_none(books: Books) -> None:
+    running = subscribed(books)
+    tell(books, "created", running)
+    books.now += 60
+    tell(books, "updated", {**running, "items": None})
+    assert changes(books) == {}
+    changed(books, running, {**running, "items": {"object": "list", "data": [], "has_more": False}})
+    assert changes(books) == {"downgraded": 1}
+
+
+def test_the_last_item_removed_is_found_between_two_snapshots_too(books: Books) -> None:
+    running = subscribed(books)
+    tell(books, "created", running)
+    books.now += 60
+    tell(books, "updated", {**running, "items": {"object": "list", "data": [], "has_more": False}})
+    assert changes(books) == {"downgraded": 1}
+
+
+@pytest.mark.parametrize(("scheduled", "counted"), [(b"true", {"cancel_unscheduled": 1}), (b"false", {})])
+def test_what_an_older_version_did_not_remember_is_no_change(
+    books: Books, scheduled: bytes, counted: dict[str, float]
+) -> None:
+    kept = (
+        b'{"order":[%d,0],"status":"active","per_month":"2000 usd","cancel_at_period_end":%s,"created":true}'
+    )
+    state = kept % (books.now, scheduled)
+    books.store.write(lambda tx: tx.save("prod", "subscription", "sub_1", state, books.now + 10**6))
+    books.now += 10
+    cancel_at = None if counted else books.now + 10**6
+    paused = {"behavior": "void", "resumes_at": None}
+    tell(books, "trial_will_end", subscribed(books, cancel_at=cancel_at, pause_collection=paused))
+    assert changes(books) == counted

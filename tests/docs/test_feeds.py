@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bw_exporter.metrics import catalog, feeds
+from bw_exporter.facts import feeds
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.store import open_store
@@ -23,6 +24,8 @@ Told = tuple[str, dict[str, Any]]
 STAGES = [name for name in HANDLED_EVENT_TYPES if name.startswith("customer.subscription.")]
 INVOICES = [name for name in HANDLED_EVENT_TYPES if name.startswith("invoice.")]
 DRAWN_UP = ("invoice.created", "invoice.voided")
+MADE_AT = "made_at"
+"""The key under which a story says when an event of an object is made, if not at once."""
 BY_NAME = {name: family for family in catalog.FAMILIES for name in family.sample_names}
 
 
@@ -40,10 +43,12 @@ def charges(ids: Ids) -> Iterator[Told]:
     yield "charge.failed", objects.failed_charge(ids, created_at=NOW)
     yield "charge.expired", paid("cus_3", captured=False)
     yield "charge.updated", paid("cus_4")
-    whole = paid("cus_5")
-    yield "charge.refunded", objects.refunded(whole)
     for name in ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"):
-        yield name, objects.refund(ids, charge=paid("cus_6"), created_at=NOW, status="failed")
+        whole = paid("cus_5")
+        # The second step repeats the first, which had failed before it: of that the last event tells.
+        for seconds in (0, 2):
+            yield "charge.refunded", {**objects.refunded(whole), MADE_AT: NOW + seconds}
+        yield name, {**objects.refund(ids, charge=whole, created_at=NOW, status="failed"), MADE_AT: NOW + 1}
     yield "payment_intent.succeeded", objects.payment_intent(ids, created_at=NOW, charge="ch_pi")
     yield "payment_intent.payment_failed", objects.failed_payment_intent(ids, created_at=NOW, charge="ch_no")
     yield "payment_intent.payment_failed", objects.failed_payment_intent(ids, created_at=NOW)
@@ -106,7 +111,7 @@ def moved(folder: Path, basis: str) -> dict[str, set[Family]]:
         books = Books(store, tenant(revenue_basis=basis))
         for name, about in story(books.ids):
             before = books.everything()
-            books.send(name, about, created_at=NOW)
+            books.send(name, about, created_at=about.get(MADE_AT, NOW))
             for _ in range(3):
                 books.pass_time(1000)
             after = books.everything()

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bw_exporter import DOCS_URL
-from bw_exporter.metrics import catalog, feeds
+from bw_exporter.facts import feeds
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import IGNORED_REASONS, REQUEST_RESULTS
 from bw_exporter.metrics.series import Observe
 from bw_exporter.monitoring.landing.advice import IGNORED, REFUSED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,18 +16,6 @@ from bw_simulator.shop.ids import Ids
 NOW = 1_800_000_000
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    window: int = 300
-    grace: int = 120
-
-
-@dataclass(frozen=True)
-class Mismatches:
-    tolerance: int = 0
-    grace: int = 900
-
-
 def tenant(**fields: Any) -> Tenant:
     settings: dict[str, Any] = {
         "id": "prod",
@@ -38,7 +25,7 @@ def tenant(**fields: Any) -> Tenant:
         "secrets": ("whsec_x",),
         "rate_limit": RateLimit(),
         "revenue_basis": "charge",
-        "detectors": {"duplicate_charge": Duplicates(), "invoice_mismatch": Mismatches()},
+        "detectors": {},
         "notify": (),
         "labels": {},
     }

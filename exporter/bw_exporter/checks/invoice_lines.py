@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
+from bw_exporter.checks import periods
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
 
 SLACK_SECONDS = 300
@@ -18,7 +20,10 @@ SLACK_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A subscription item's price and quantity in one version; `unit_amount` is a decimal's text."""
+    """A subscription item's price and quantity in one version; `unit_amount` is a decimal's text.
+
+    `interval` is empty where the price was remembered before its interval was, or has none.
+    """
 
     currency: str = ""
     unit_amount: str | None = None
@@ -28,6 +33,13 @@ class Price:
     trial: bool = False
     divide_by: int | None = None
     round_up: bool = True
+    interval: str = ""
+    interval_count: int = 1
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> Price:
+        """Rebuild a price from its JSON; what a newer version knows of it is left out."""
+        return cls(**{name: value for name, value in raw.items() if name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +57,11 @@ class Version:
     @classmethod
     def of(cls, raw: dict[str, Any]) -> Version:
         """Rebuild a version from its JSON."""
-        items = {item: Price(**price) for item, price in raw.pop("items").items()}
-        pending = {item: Price(**price) for item, price in raw.pop("pending_items").items()}
+        items = {item: Price.of(price) for item, price in raw.pop("items").items()}
+        pending = {item: Price.of(price) for item, price in raw.pop("pending_items").items()}
         order = tuple(raw.pop("order"))
-        return cls(**raw, order=order, items=items, pending_items=pending)
+        known = {name: value for name, value in raw.items() if name in cls.__dataclass_fields__}
+        return cls(**known, order=order, items=items, pending_items=pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, 
         if line.proration or line.kind == "one_off":
             prorated += line.proration
             continue
-        outcome = _line(line, candidates, tolerance)
+        outcome = _line(line, candidates, tolerance, first=invoice.billing_reason == "subscription_create")
         if outcome == "ok":
             ok += 1
         elif isinstance(outcome, BadLine):
@@ -122,14 +135,14 @@ def _gap(invoice: InvoiceSeen, oldest: Version, *, evicted: bool) -> str:
     return "state_evicted" if evicted else "subscription_unknown"
 
 
-def _line(line: InvoiceLine, candidates: Sequence[Version], tolerance: int) -> str | BadLine:
-    """Return "ok", the line as wrong, or the reason why it cannot be judged."""
+def _line(line: InvoiceLine, candidates: Sequence[Version], tolerance: int, *, first: bool) -> str | BadLine:
+    """Return "ok", the line as wrong, or the reason why it cannot be judged; `first`: of a first invoice."""
     reason, wrong = "", None
     for version in reversed(candidates):
         for price in (version.items.get(line.item or ""), version.pending_items.get(line.item or "")):
             if price is None:
                 continue
-            outcome = _priced(line, version, price, tolerance)
+            outcome = _priced(line, version, price, tolerance, first=first)
             if outcome == "ok":
                 return "ok"
             if isinstance(outcome, BadLine):
@@ -144,7 +157,7 @@ def _line(line: InvoiceLine, candidates: Sequence[Version], tolerance: int) -> s
 
 
 def _priced(  # noqa: C901, PLR0911 - one return per rule
-    line: InvoiceLine, version: Version, price: Price, tolerance: int
+    line: InvoiceLine, version: Version, price: Price, tolerance: int, *, first: bool
 ) -> str | BadLine:
     if price.metered:
         return "metered"
@@ -167,7 +180,25 @@ def _priced(  # noqa: C901, PLR0911 - one return per rule
         # Fractions of a minor unit are rounded by a rule of Stripe's own; within one unit is right.
         if amount is not None and abs(amount - expected) < 1 + tolerance:
             return "ok"
+    if (first and line.amount == 0) or _is_part(line, price, expected, tolerance):
+        return "partial_period"
     return BadLine(line.id, _kind(line, price, unit), line.amount, str(expected), line.currency)
+
+
+def _is_part(line: InvoiceLine, price: Price, expected: Decimal, tolerance: int) -> bool:
+    """Tell whether the line covers another time than one interval of its price, and so may ask for another amount."""
+    if line.period_start_at is None or line.period_end_at is None or line.amount is None:
+        return False
+    if line.period_end_at <= line.period_start_at:
+        return False  # it does not say what it covers
+    period = periods.Period(line.period_start_at, line.period_end_at)
+    interval = periods.Interval(price.interval or "month", price.interval_count)
+    if periods.is_shorter(period, interval):
+        return True
+    shares = periods.shares(period, interval)
+    return any(
+        abs(line.amount - Fraction(expected) * share) < 1 + tolerance for share in shares if share != 1
+    )
 
 
 def _units(quantity: int, price: Price) -> int:

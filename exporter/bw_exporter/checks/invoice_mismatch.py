@@ -1,4 +1,4 @@
-"""Invoice mismatch: a finalised invoice's lines against the subscription as its own events told it.
+"""Invoice mismatch: a finalised invoice's lines against the subscription as its own events showed it.
 
 The check abstains rather than cries wolf: what is not remembered is not judged, and what looks wrong waits
 for a grace in which the event that explains it may still arrive.
@@ -16,6 +16,7 @@ import orjson
 
 from bw_exporter.checks.check import load, save, stripe_link
 from bw_exporter.checks.invoice_lines import Price, Verdict, Version, judge
+from bw_exporter.config.check_settings import InvoiceMismatchSettings, in_force
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.facts import Fact
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
@@ -37,8 +38,6 @@ _FINAL_STATUSES = ("open", "paid", "uncollectible")
 _NOT_APPLICABLE = ("subscription_threshold", "automatic_pending_invoice_item_invoice", "upcoming")
 _SAID_AT_ONCE = ("only_prorations", "no_line", "lines_truncated")
 """Abstentions that no event of the subscription could change."""
-
-_DEFAULT_GRACE_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +105,11 @@ def _invoice(invoice: InvoiceSeen, tx: Transaction, tenant: Tenant, now: int) ->
     save(Judged(begun=True), tx, tenant.id, _JUDGED, invoice.invoice, now + LEDGER_SECONDS)
     if invoice.status == "void":
         return
-    if invoice.subscription is None or invoice.billing_reason in _NOT_APPLICABLE:
+    if invoice.subscription is None or invoice.billing_reason in _NOT_APPLICABLE or invoice.revision:
         tx.change(tenant.id, (Add(catalog.INVOICE_CHECKS, ("not_applicable",)),))
         return
-    thresholds = tenant.detectors.get(NAME)
-    case = _Case(
-        invoice,
-        tolerance=int(getattr(thresholds, "tolerance", 0)),
-        grace_seconds=int(getattr(thresholds, "grace", _DEFAULT_GRACE_SECONDS)),
-    )
+    settings = in_force(tenant.detectors, NAME, InvoiceMismatchSettings)
+    case = _Case(invoice, tolerance=settings.tolerance, grace_seconds=settings.grace)
     verdict = case.verdict(tx, tenant.id)
     if verdict.verdict != "ok" and verdict.reason not in _SAID_AT_ONCE:
         due_at = now + case.grace_seconds
@@ -188,6 +183,8 @@ def _prices(items: tuple[Item, ...]) -> dict[str, Price]:
             trial=item.trial,
             divide_by=item.divide_by,
             round_up=item.round_up,
+            interval=item.interval,
+            interval_count=item.interval_count,
         )
         for item in items
     }
@@ -195,7 +192,7 @@ def _prices(items: tuple[Item, ...]) -> dict[str, Price]:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An invoice to be judged, with the thresholds it is judged by."""
+    """An invoice to be judged, with the settings it is judged by."""
 
     invoice: InvoiceSeen
     tolerance: int
@@ -204,8 +201,9 @@ class _Case:
 
     @classmethod
     def of(cls, state: bytes) -> _Case:
-        raw = orjson.loads(state)
-        invoice = raw.pop("invoice")
+        """Rebuild it from its JSON; what a newer version knows of it is left out."""
+        raw = _known(cls, orjson.loads(state))
+        invoice = _known(InvoiceSeen, raw.pop("invoice"))
         lines = tuple(_line(line) for line in invoice.pop("lines"))
         return cls(invoice=InvoiceSeen(**invoice, lines=lines), **raw)
 
@@ -215,6 +213,11 @@ class _Case:
         return judge(self.invoice, versions, self.tolerance, evicted=plan.evicted)
 
 
+def _known(state: type[_Case | InvoiceSeen | InvoiceLine], raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in raw.items() if name in state.__dataclass_fields__}
+
+
 def _line(raw: dict[str, Any]) -> InvoiceLine:
+    raw = _known(InvoiceLine, raw)
     unit_amount = raw.pop("unit_amount")
     return InvoiceLine(**raw, unit_amount=None if unit_amount is None else Decimal(unit_amount))

@@ -22,6 +22,7 @@ MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 
 Mode = Literal["live", "test"]
 RevenueBasis = Literal["charge", "payment_intent", "invoice"]
+DestinationCharges = Literal["ignore", "count"]
 Past = Literal["4w", "2w"]
 
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -136,6 +137,12 @@ class Common(Section):
         None,
         description="What counts as revenue; never a sum of them.",
         examples=["charge"],
+    )
+    destination_charges: DestinationCharges | None = Field(
+        None,
+        description="Copies of destination charges (`source_transfer`): `count` where the tenant is the connected "
+        "account that they are left on.",
+        examples=["ignore"],
     )
     past: Past | None = Field(
         None,

@@ -17,7 +17,7 @@ from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
 from bw_exporter.config.receiver_fields import Alertmanager, mistakes
 from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
-from bw_exporter.config.shape import Common, Defaults, Past, TenantEntry, WatchdogSection
+from bw_exporter.config.shape import Common, Defaults, DestinationCharges, Past, TenantEntry, WatchdogSection
 from bw_exporter.config.webhook_secrets import SecretReader
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Tenant:
     timezone: str = "UTC"
     api_key: str = field(default="", repr=False)
     catch_up: CatchUp = CatchUp()
+    destination_charges: DestinationCharges = "ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,7 @@ class _Reader:
             timezone=valid.timezone or defaults.timezone or "UTC",
             api_key=self._api_keys.key(entry, mode, path, self._problems),
             catch_up=_catch_up(valid, defaults),
+            destination_charges=valid.destination_charges or defaults.destination_charges or "ignore",
         )
 
     def _validated(self, model: type[_Model], entry: object, path: tuple[object, ...]) -> _Model | None:

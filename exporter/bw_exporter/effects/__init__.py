@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bw_exporter.effects import charges, disputes, invoices, once, subscriptions
+from bw_exporter.effects import charges, disputes, invoices, once, refunds, subscriptions
 from bw_exporter.effects.effect import Effect
 from bw_exporter.metrics.series import Change
 from bw_exporter.store.state_json import decoded
@@ -12,6 +12,7 @@ EFFECTS: dict[type, tuple[Effect, ...]] = {
     **disputes.EFFECTS,
     **invoices.EFFECTS,
     **once.EFFECTS,
+    **refunds.EFFECTS,
     **subscriptions.EFFECTS,
 }
 

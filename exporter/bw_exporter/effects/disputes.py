@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
-from bw_exporter.facts.disputes import DisputeSeen
+from bw_exporter.facts.disputes import DisputeSeen, Funds
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Add, Change
 
 KIND = "dispute"
 
+Owner = tuple[int, int, str, str, int]
+"""An event of money, as how many transactions it shows, when it was made and its direction; currency and net."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """What was counted of a dispute; `moved` holds minor units by "direction currency".
+    """What was counted of a dispute.
 
-    `inquiry`: its creation as one was seen; `disputed`: some snapshot after its creation was a dispute's.
+    `inquiry`: its creation as one was seen; `disputed`: some snapshot after its creation was a dispute's. `outcomes`
+    holds those it was closed with. `moved` holds what was counted of its money, in minor units by "direction
+    currency", and `owners` each balance transaction by its id, with the earliest event of money that shows it.
     """
 
     counted: bool = False
@@ -25,7 +31,9 @@ class Dispute:
     disputed: bool = False
     open: bool = False
     closed: bool = False
+    outcomes: list[str] = field(default_factory=list)
     moved: dict[str, int] = field(default_factory=dict)
+    owners: dict[str, Owner] = field(default_factory=dict)
 
 
 def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Dispute, list[Change]]:
@@ -44,8 +52,10 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
     if fact.stage == "closed":
         state, closed = _closed(fact, state)
         changes += closed
-    state, moved = _funds(fact, state)
-    return state, changes + moved
+    if fact.funds is not None:
+        state, moved = _funds(fact.funds, state)
+        changes += moved
+    return state, changes
 
 
 def forgotten(state: Dispute) -> list[Change]:
@@ -69,23 +79,68 @@ def _open(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
 
 
 def _closed(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
-    if state.closed:
+    """Count each outcome once: a dispute that was won may be lost later."""
+    if fact.outcome in state.outcomes:
         return state, []
     changes: list[Change] = [Add(catalog.DISPUTES_CLOSED, (fact.outcome,))]
     if state.open:
         changes.append(Add(catalog.DISPUTES_OPEN, (), -1))
-    return replace(state, closed=True, open=False), changes
+    return replace(state, closed=True, open=False, outcomes=[*state.outcomes, fact.outcome]), changes
 
 
-def _funds(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
+def _funds(funds: Funds, state: Dispute) -> tuple[Dispute, list[Change]]:
+    """Count what the dispute's transactions sum up to in each direction, beyond what was counted.
+
+    A transaction belongs to the earliest event that shows it, whatever order they arrive in: an adjustment of
+    either sign thus makes the withdrawal, or the reinstatement, that it came with smaller or larger.
+    """
+    owners = {own: _owner(*kept) for own, kept in state.owners.items()}
+    for own, currency, net in funds.transactions:
+        owner = _owner(len(funds.transactions), funds.at, funds.direction, currency, net)
+        if state.moved and not state.owners:
+            # Of before transactions were remembered: then the sign of each said its direction.
+            owner = _owner(0, 0, "withdrawn" if net < 0 else "reinstated", currency, net)
+        owners[own] = min(owner, owners.get(own, owner), key=_order)
     moved, changes = dict(state.moved), list[Change]()
-    for direction, amounts in (("withdrawn", fact.withdrawn), ("reinstated", fact.reinstated)):
-        for currency, amount in amounts:
-            before = moved.get(f"{direction} {currency}", 0)
-            if amount > before:
-                moved[f"{direction} {currency}"] = amount
-                changes.append(Add(catalog.DISPUTE_FUNDS, (direction, currency), amount - before))
-    return replace(state, moved=moved), changes
+    for (direction, currency), amount in sorted(_sums(owners).items()):
+        before = moved.get(f"{direction} {currency}", 0)
+        if amount > before:
+            moved[f"{direction} {currency}"] = amount
+            changes.append(Add(catalog.DISPUTE_FUNDS, (direction, currency), amount - before))
+    return replace(state, moved=moved, owners=owners), changes
+
+
+def _owner(shown: int, at: int, direction: str, currency: str, net: int) -> Owner:
+    return shown, at, direction, currency, net
+
+
+def _order(owner: Owner) -> tuple[int, int, bool]:
+    """The event that shows fewer transactions is the earlier one: seconds tie."""
+    shown, at, direction, *_ = owner
+    return shown, at, direction != "withdrawn"
+
+
+def _sums(owners: dict[str, Owner]) -> dict[tuple[str, str], int]:
+    """Return what was moved, by direction and currency."""
+    known = {direction for own, (_, _, direction, _, _) in owners.items() if own != f"{direction} amount"}
+    events: dict[tuple[int, int, str, str], list[int]] = {}
+    for own, (shown, at, direction, currency, net) in owners.items():
+        # The disputed amount stands in for the transactions of a direction until these are known.
+        if own != f"{direction} amount" or direction not in known:
+            events.setdefault((shown, at, direction, currency), []).append(net)
+    withdrawals = [(shown, at) for shown, at, direction, _ in events if direction == "withdrawn"]
+    sums = Counter[tuple[str, str]]()
+    for (shown, at, direction, currency), nets in events.items():
+        if direction == "withdrawn":
+            sums[direction, currency] -= sum(nets)
+        elif min(nets) < 0 and not any(each <= (shown, at) for each in withdrawals):
+            # The withdrawal has not been seen: which adjustments came with it is not known yet. No more than this
+            # was given back: the largest transaction, less all that were taken but for the withdrawal itself.
+            taken = sum(net for net in nets if net < 0) - min(nets)
+            sums[direction, currency] += max(0, max(nets) + taken)
+        else:
+            sums[direction, currency] += sum(nets)
+    return sums
 
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {

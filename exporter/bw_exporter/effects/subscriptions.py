@@ -27,7 +27,8 @@ class Subscription:
     `per_month` is its price in minor units per month as a fraction's text, where it can be told. `missed` is the
     status that the snapshot says it replaced, where no snapshot before it had told that status. `trialed`: its
     creation was counted as a trial's. `counted` holds the last changes as (kind, since, until): one of this kind
-    between these seconds is counted.
+    between these seconds is counted. `cancel_scheduled` and `collection_paused` are None where the snapshot was
+    remembered before they were; then `cancel_at_period_end` says a part of the first.
     """
 
     order: tuple[int, int] = (-1, 0)
@@ -35,6 +36,8 @@ class Subscription:
     missed: str = ""
     per_month: str = ""
     cancel_at_period_end: bool = False
+    cancel_scheduled: bool | None = None
+    collection_paused: bool | None = None
     created: bool = False
     canceled: bool = False
     trialed: bool = False
@@ -44,21 +47,22 @@ class Subscription:
 def subscription_seen(
     fact: SubscriptionSeen, state: Subscription, _tenant: Tenant
 ) -> tuple[Subscription, list[Change]]:
-    """Count what an event tells, late or not; follow the newest snapshot alone.
+    """Count what an event says has changed, late or not; follow the newest snapshot alone.
 
-    A change is a fact of the event that says what it replaced. One that no event tells so is found between the
-    snapshots, and counts once with the event that tells it after all.
+    A change is a fact of the event that says what it replaced. One of which no event says so is found between the
+    snapshots, and counts once with the event that says it after all.
     """
     late = _older(fact, state)
     kinds, state = _begun(fact, state)
-    for found, since in ((_told(fact), fact.order[0]), ([] if late else _found(fact, state), state.order[0])):
-        fresh, state = _uncounted(found, since, fact.order[0], state)
+    compared = [] if late else _changes_since(fact, state)
+    for changed, since in ((_own_changes(fact), fact.order[0]), (compared, state.order[0])):
+        fresh, state = _uncounted(changed, since, fact.order[0], state)
         kinds += fresh
     kinds, state = _ended(kinds, fact, state)
     changes: list[Change] = [Add(catalog.SUBSCRIPTION_CHANGES, (kind,)) for kind in kinds]
     if late:
         tied = fact.order == tuple(state.order)
-        return replace(state, missed=fact.was_status or "") if tied else state, changes
+        return replace(state, missed=fact.previous_status or "") if tied else state, changes
     if fact.status != state.status:
         changes += [*forgotten(state), Add(catalog.SUBSCRIPTIONS, (fact.status,))]
     following = replace(
@@ -66,8 +70,10 @@ def subscription_seen(
         order=fact.order,
         status=fact.status,
         missed=_missed(fact, state),
-        per_month=_per_month(fact.items, truncated=fact.items_truncated),
-        cancel_at_period_end=fact.cancel_at_period_end,
+        per_month=_price(fact),
+        cancel_at_period_end=fact.cancel_scheduled,
+        cancel_scheduled=fact.cancel_scheduled,
+        collection_paused=fact.collection_paused,
     )
     return following, changes
 
@@ -86,7 +92,7 @@ def _older(fact: SubscriptionSeen, state: Subscription) -> bool:
 def _missed(fact: SubscriptionSeen, state: Subscription) -> str:
     if fact.order == tuple(state.order) and fact.status == state.status:
         return state.missed  # a twin, or another change of that second
-    return "" if fact.was_status in (None, state.status) else fact.was_status
+    return "" if fact.previous_status in (None, state.status) else fact.previous_status
 
 
 def _begun(fact: SubscriptionSeen, state: Subscription) -> tuple[list[str], Subscription]:
@@ -96,25 +102,34 @@ def _begun(fact: SubscriptionSeen, state: Subscription) -> tuple[list[str], Subs
     return kinds, replace(state, created=state.created or created, trialed=state.trialed or trialed)
 
 
-def _told(fact: SubscriptionSeen) -> list[str]:
+def _own_changes(fact: SubscriptionSeen) -> list[str]:
     """Return the changes that the event says it is of."""
-    kinds = _status_changes(fact.was_status or fact.status, fact.status)
-    if fact.was_items and not fact.items_truncated:
-        kinds += _plan_changes(_per_month(fact.was_items, truncated=False), fact)
-    if fact.was_cancel_at_period_end is not None:
-        kinds += _cancel_changes(fact.was_cancel_at_period_end, fact)
+    kinds = _status_changes(fact.previous_status or fact.status, fact.status)
+    if fact.previous_items and fact.items_complete:
+        kinds += _plan_changes(_per_month(fact.previous_items), fact)
+    if fact.previous_cancel_scheduled is not None:
+        kinds += _cancel_changes(fact.previous_cancel_scheduled, fact)
+    if fact.previous_collection_paused is not None:
+        kinds += _pause_changes(fact.previous_collection_paused, fact)
     return kinds
 
 
-def _found(fact: SubscriptionSeen, state: Subscription) -> list[str]:
+def _changes_since(fact: SubscriptionSeen, state: Subscription) -> list[str]:
     """Return the changes since the snapshot before, as far as the event does not say itself what changed."""
     if not state.status or fact.first:
         return []
-    prices_told = fact.was_items is None or _per_month(fact.was_items, truncated=False)
-    kinds = [] if fact.tells and prices_told else _plan_changes(state.per_month, fact)
-    if not fact.tells:
-        kinds += _status_changes(state.status, fact.status)
-        kinds += _cancel_changes(state.cancel_at_period_end, fact)
+    before = fact.previous_items
+    price_said = before is None or (bool(before) and bool(_per_month(before)))
+    kinds = [] if fact.has_previous_attributes and price_said else _plan_changes(state.per_month, fact)
+    if fact.has_previous_attributes:
+        return kinds
+    kinds += _status_changes(state.status, fact.status)
+    # What was not remembered is known to be scheduled, or not known at all.
+    scheduled = state.cancel_scheduled if state.cancel_scheduled is not None else state.cancel_at_period_end
+    if scheduled or state.cancel_scheduled is not None:
+        kinds += _cancel_changes(scheduled, fact)
+    if state.collection_paused is not None:
+        kinds += _pause_changes(state.collection_paused, fact)
     return kinds
 
 
@@ -164,24 +179,37 @@ def _status_changes(before: str, now: str) -> list[str]:
 
 def _plan_changes(before: str, fact: SubscriptionSeen) -> list[str]:
     """Compare prices of one subscription over time; a plan that cannot be priced is no change."""
-    now = _per_month(fact.items, truncated=fact.items_truncated)
+    now = _price(fact)
     if not before or not now or fact.status in ENDED_STATUSES:
         return []
     old, _, old_currency = before.partition(" ")
     new, _, new_currency = now.partition(" ")
-    if old_currency != new_currency or Fraction(old) == Fraction(new):
+    # Without items there is no currency, and nothing to pay in any.
+    comparable = old_currency == new_currency or "" in (old_currency, new_currency)
+    if not comparable or Fraction(old) == Fraction(new):
         return []
     return ["upgraded" if Fraction(new) > Fraction(old) else "downgraded"]
 
 
 def _cancel_changes(before: bool, fact: SubscriptionSeen) -> list[str]:  # noqa: FBT001 - what it was
-    if before == fact.cancel_at_period_end or fact.status in ENDED_STATUSES:
+    if before == fact.cancel_scheduled or fact.status in ENDED_STATUSES:
         return []
-    return ["cancel_scheduled" if fact.cancel_at_period_end else "cancel_unscheduled"]
+    return ["cancel_scheduled" if fact.cancel_scheduled else "cancel_unscheduled"]
 
 
-def _per_month(items: tuple[Item, ...], *, truncated: bool) -> str:
-    """Price per month as "fraction currency"; empty where an item has no fixed price."""
+def _pause_changes(before: bool, fact: SubscriptionSeen) -> list[str]:  # noqa: FBT001 - what it was
+    """Pausing the collection is what dashboard and portal call pausing: the status stays as it is."""
+    if before == fact.collection_paused or fact.status in ENDED_STATUSES:
+        return []
+    return ["paused" if fact.collection_paused else "resumed"]
+
+
+def _price(fact: SubscriptionSeen) -> str:
+    return _per_month(fact.items) if fact.items_complete else ""
+
+
+def _per_month(items: tuple[Item, ...]) -> str:
+    """Price per month as "fraction currency"; empty where an item has no fixed price, "0 " where there is no item."""
     total, currencies = Fraction(0), set()
     for item in items:
         priced = item.unit_amount is not None and item.quantity is not None and item.per_month is not None
@@ -189,7 +217,7 @@ def _per_month(items: tuple[Item, ...], *, truncated: bool) -> str:
             return ""
         total += Fraction(item.unit_amount) * item.quantity * Fraction(*item.per_month)  # type: ignore[arg-type,operator,misc]
         currencies.add(item.currency)
-    return f"{total} {currencies.pop()}" if len(currencies) == 1 and not truncated else ""
+    return f"{total} {''.join(currencies)}" if len(currencies) <= 1 else ""
 
 
 def _kept(state: Subscription) -> int | None:

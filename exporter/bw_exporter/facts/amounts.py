@@ -6,32 +6,22 @@ of the object's currency; any may be missing or null.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
-
-_NATURAL: dict[str, tuple[str, ...]] = {
-    "charge": ("amount", "amount_captured", "amount_refunded"),
-    "charge.dispute": ("amount",),
-    "charge.refund": ("amount",),
-    "refund": ("amount",),
-    "payment_intent": ("amount", "amount_received"),
-    "invoice": ("amount_paid",),
-    "invoice_payment": ("amount_paid",),
-}
-"""Amounts that are never negative, by the event's type without its last part."""
-
-_SIGNED: dict[str, tuple[str, ...]] = {
-    "invoice": ("amount_due", "amount_overpaid", "amount_remaining", "subtotal", "total"),
-    "payout": ("amount",),
-    "checkout.session": ("amount_total",),
-}
-"""Amounts that may be: a payout takes back what is owed to Stripe, a credit makes a total negative."""
+from bw_exporter.facts.reader import Amounts
 
 
-def check(event: Event) -> None:
-    """Raise MalformedError where an amount of the event's object is present and none."""
-    kind = event.type.rpartition(".")[0]
-    for name in _NATURAL.get(kind, ()):
+def check(event: Event, amounts: Mapping[str, Amounts]) -> None:
+    """Raise MalformedError where an amount of the event's object is present and none.
+
+    `amounts` are the fields by object: by an event's type without its last part.
+    """
+    fields = amounts.get(event.type.rpartition(".")[0])
+    if fields is None:
+        return
+    for name in fields.natural:
         reading.natural(event.object, name)
-    for name in _SIGNED.get(kind, ()):
+    for name in fields.signed:
         reading.integer(event.object, name)

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
-from bw_exporter.facts.invoices import InvoicePayment, invoice_of
+from bw_exporter.facts.invoices import InvoicePayment, payment_of_intent
+from bw_exporter.facts.reader import Amounts, Reader
 from bw_exporter.facts.reading import Json
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import DECLINE_REASONS, FAILURE_REASONS, NONE, listed
 from bw_exporter.metrics.money import currency_label
+
+_IN_PERSON = ("card_present", "interac_present")
+_CARDS = ("card", *_IN_PERSON)
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeMade:
     """A charge seen succeeded; `taken` is what was captured so far, in minor units (0: authorised only).
 
-    `payers` are the identities that a second charge of the same payer would share: the customer and the
-    payment method's fingerprint. `mirror` marks the copy that a destination charge leaves on the
-    connected account.
+    `customer` and `instrument` (the payment method's type and fingerprint) are what a second charge of the same
+    payer would share, each None where Stripe does not say. `in_person` marks a card held to a terminal.
+    `metadata` holds what the shop wrote on the charge.
     """
 
     charge: str
@@ -26,19 +31,24 @@ class ChargeMade:
     taken: int
     currency: str
     currency_code: str
-    payers: tuple[str, ...]
+    customer: str | None
+    instrument: str | None
+    in_person: bool
     payment_intent: str | None
     invoice: str | None
-    mirror: bool
+    metadata: Json
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeFailed:
-    """A charge seen failed, for a listed reason."""
+    """A charge seen failed, for a listed reason.
+
+    `late` says that its payment method may fail after it succeeded, as bank debits do; cards never do.
+    """
 
     charge: str
     reason: str
-    mirror: bool
+    late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
     if reading.text(charge, "status") not in ("succeeded", None):
         return ()
     code = (reading.token(charge, "currency") or "").lower()
+    details = reading.mapping(charge, "payment_method_details")
+    method = reading.token(details, "type")
     return (
         ChargeMade(
             charge=reading.own_id(charge),
@@ -74,10 +86,12 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
             taken=_taken(charge),
             currency=currency_label(code),
             currency_code=code,
-            payers=_payers(charge),
+            customer=reading.identifier(charge, "customer"),
+            instrument=_instrument(details, method),
+            in_person=method in _IN_PERSON,
             payment_intent=reading.identifier(charge, "payment_intent"),
             invoice=reading.identifier(charge, "invoice"),
-            mirror=mirror(charge),
+            metadata=reading.mapping(charge, "metadata"),
         ),
     )
 
@@ -86,11 +100,12 @@ def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
     """Read charge.failed."""
     charge = event.object
     detail = reading.text(reading.mapping(charge, "outcome"), "reason")
+    method = reading.text(reading.mapping(charge, "payment_method_details"), "type")
     return (
         ChargeFailed(
             charge=reading.own_id(charge),
             reason=_failure_reason(reading.text(charge, "failure_code"), detail),
-            mirror=mirror(charge),
+            late=method not in _CARDS,
         ),
     )
 
@@ -99,15 +114,13 @@ def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded | Inv
     """Read payment_intent.succeeded; amount_received may be missing, then amount stands for it."""
     intent = event.object
     received = reading.natural(intent, "amount_received")
-    return (
-        PaymentIntentSucceeded(
-            payment_intent=reading.own_id(intent),
-            amount=received if received is not None else reading.natural(intent, "amount") or 0,
-            currency=currency_label(reading.text(intent, "currency")),
-            charge=_charge_of(intent),
-        ),
-        *invoice_of(intent),
+    succeeded = PaymentIntentSucceeded(
+        payment_intent=reading.own_id(intent),
+        amount=received if received is not None else reading.natural(intent, "amount") or 0,
+        currency=currency_label(reading.text(intent, "currency")),
+        charge=_charge_of(intent),
     )
+    return (succeeded, *payment_of_intent(intent, succeeded.amount, event.created_at))
 
 
 def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
@@ -122,11 +135,6 @@ def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
             reason=_failure_reason(reading.text(error, "code"), reading.text(error, "decline_code")),
         ),
     )
-
-
-def mirror(charge: Json) -> bool:
-    """Whether a charge is the copy that a destination charge leaves on the connected account."""
-    return charge.get("source_transfer") is not None
 
 
 def _charge_of(intent: Json) -> str | None:
@@ -154,16 +162,12 @@ def _taken(charge: Json) -> int:
     return amount if captured else 0
 
 
-def _payers(charge: Json) -> tuple[str, ...]:
-    """The prefix keeps a customer's id from ever meeting a fingerprint."""
-    payers = []
-    if customer := reading.identifier(charge, "customer"):
-        payers.append(f"customer {customer}")
-    details = reading.mapping(charge, "payment_method_details")
-    method = reading.token(details, "type")
-    if method and (fingerprint := reading.token(reading.mapping(details, method), "fingerprint")):
-        payers.append(f"{method} {fingerprint}")
-    return tuple(payers)
+def _instrument(details: Json, method: str | None) -> str | None:
+    """The payment method's type and fingerprint: fingerprints of two types never meet."""
+    if not method:
+        return None
+    fingerprint = reading.token(reading.mapping(details, method), "fingerprint")
+    return f"{method} {fingerprint}" if fingerprint else None
 
 
 def _failure_reason(code: str | None, decline: str | None) -> str:
@@ -173,11 +177,33 @@ def _failure_reason(code: str | None, decline: str | None) -> str:
     return listed(code, FAILURE_REASONS, null=NONE)
 
 
+_SOLD = (
+    catalog.CHARGE_ATTEMPTS,
+    catalog.REVENUE,
+    catalog.DUPLICATE_CHARGES,
+    catalog.DUPLICATE_AMOUNT,
+    catalog.DUPLICATE_SKIPPED,
+    catalog.LAST_DUPLICATE,
+)
+_FAILED = (catalog.CHARGE_ATTEMPTS, catalog.CHARGE_FAILURES)
+
 READERS = {
-    "charge.succeeded": charge_made,
-    "charge.captured": charge_made,
-    "charge.failed": charge_failed,
-    "payment_intent.succeeded": payment_intent_succeeded,
-    "payment_intent.payment_failed": payment_intent_failed,
+    "charge.succeeded": Reader(charge_made, _SOLD),
+    "charge.captured": Reader(charge_made, _SOLD),
+    "charge.failed": Reader(charge_failed, _FAILED, explains=(catalog.DUPLICATE_CHARGES,)),
+    "payment_intent.succeeded": Reader(
+        payment_intent_succeeded,
+        (catalog.CHARGE_ATTEMPTS, catalog.REVENUE),
+        explains=(catalog.DUPLICATE_CHARGES,),
+    ),
+    "payment_intent.payment_failed": Reader(
+        payment_intent_failed, (catalog.AUTHENTICATION_FAILURES, *_FAILED)
+    ),
 }
-"""Which reader turns which event type into facts."""
+"""How each type of event of this kind of object is read."""
+
+AMOUNTS = {
+    "charge": Amounts(natural=("amount", "amount_captured", "amount_refunded")),
+    "payment_intent": Amounts(natural=("amount", "amount_received")),
+}
+"""The amount fields of these objects."""

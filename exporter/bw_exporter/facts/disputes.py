@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from typing import Literal
 
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
 from bw_exporter.facts.once import Once
+from bw_exporter.facts.reader import Amounts, Reader
 from bw_exporter.facts.reading import Json
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
 from bw_exporter.metrics.money import currency_label
 
@@ -17,7 +20,21 @@ INQUIRY_PREFIX = "warning_"
 
 
 Stage = Literal["created", "updated", "closed", "funds"]
+Direction = Literal["withdrawn", "reinstated"]
 _FINAL = ("won", "lost", "prevented", "warning_closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What an event of a dispute's money shows: all balance transactions of the dispute until then.
+
+    `transactions` holds (id, currency, net in minor units, fees included) of each; `at` is when the event was made.
+    Later events contain the transactions of earlier ones.
+    """
+
+    direction: Direction
+    at: int
+    transactions: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +42,8 @@ class DisputeSeen:
     """A dispute's snapshot.
 
     `standing` is what its status calls it at this moment (`prevented` calls it neither: an inquiry may end so,
-    before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `withdrawn` or
-    `reinstated` holds (currency, minor units) of all its balance transactions in the direction that the event
-    tells of, fees included; they are cumulative, so later snapshots contain earlier ones.
+    before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `funds` is there
+    where the event is one of money.
     """
 
     dispute: str
@@ -37,8 +53,7 @@ class DisputeSeen:
     final: bool
     reason: str
     outcome: str
-    withdrawn: tuple[tuple[str, int], ...] = ()
-    reinstated: tuple[tuple[str, int], ...] = ()
+    funds: Funds | None = None
 
 
 def dispute_created(event: Event) -> tuple[DisputeSeen, ...]:
@@ -61,13 +76,13 @@ def dispute_funds(event: Event) -> tuple[DisputeSeen, ...]:
 
     An event without balance transactions falls back to the disputed amount, in the direction its type says.
     """
-    withdrawn = event.type.endswith("funds_withdrawn")
-    moved = _moved(event.object, "negative" if withdrawn else "positive")
-    if not moved and not reading.listing(event.object, "balance_transactions"):
+    direction: Direction = "withdrawn" if event.type.endswith("funds_withdrawn") else "reinstated"
+    transactions = _transactions(event.object)
+    if not transactions:
+        amount = reading.natural(event.object, "amount") or 0
         currency = currency_label(reading.text(event.object, "currency"))
-        moved = ((currency, reading.natural(event.object, "amount") or 0),)
-    seen = _seen(event, "funds")
-    return (replace(seen, withdrawn=moved) if withdrawn else replace(seen, reinstated=moved),)
+        transactions = ((f"{direction} amount", currency, -amount if direction == "withdrawn" else amount),)
+    return (_seen(event, "funds", Funds(direction, event.created_at or 0, transactions)),)
 
 
 def early_fraud_warning(event: Event) -> tuple[Once, ...]:
@@ -75,7 +90,7 @@ def early_fraud_warning(event: Event) -> tuple[Once, ...]:
     return (Once("early_fraud_warning", reading.own_id(event.object)),)
 
 
-def _seen(event: Event, stage: Stage) -> DisputeSeen:
+def _seen(event: Event, stage: Stage, funds: Funds | None = None) -> DisputeSeen:
     status, before = reading.text(event.object, "status"), reading.text(event.previous, "status")
     return DisputeSeen(
         dispute=reading.own_id(event.object),
@@ -85,6 +100,7 @@ def _seen(event: Event, stage: Stage) -> DisputeSeen:
         final=status in _FINAL,
         reason=listed(reading.text(event.object, "reason"), DISPUTE_REASONS, null=NONE),
         outcome=listed(status, DISPUTE_OUTCOMES),
+        funds=funds,
     )
 
 
@@ -92,26 +108,35 @@ def _inquiry(status: str | None) -> bool:
     return status is not None and status.startswith(INQUIRY_PREFIX)
 
 
-def _moved(dispute: Json, sign: Literal["negative", "positive"]) -> tuple[tuple[str, int], ...]:
-    sums: dict[str, int] = {}
+def _transactions(dispute: Json) -> tuple[tuple[str, str, int], ...]:
+    """Read the balance transactions; one without an id is told apart by what it is and by how many are like it."""
+    read, alike, moved = [], Counter[tuple[str, int]](), 0
     for transaction in reading.listing(dispute, "balance_transactions"):
         net = reading.integer(transaction, "net")
         if net is None:
             net = reading.integer(transaction, "amount") or 0
-        if (net < 0) == (sign == "negative") and net != 0:
-            currency = currency_label(reading.text(transaction, "currency"))
-            sums[currency] = sums.get(currency, 0) + abs(net)
-            if sums[currency] > reading.LARGEST_INTEGER:
-                raise reading.MalformedError("balance_transactions move more than there is")
-    return tuple(sorted(sums.items()))
+        moved += abs(net)
+        if moved > reading.LARGEST_INTEGER:
+            raise reading.MalformedError("balance_transactions move more than there is")
+        currency = currency_label(reading.text(transaction, "currency"))
+        alike[currency, net] += 1
+        own = reading.identifier(transaction, "id") or f"{currency} {net} {alike[currency, net]}"
+        read.append((own, currency, net))
+    return tuple(read)
 
+
+_DISPUTES = (catalog.DISPUTES, catalog.DISPUTES_OPEN)
+_FUNDS = Reader(dispute_funds, (catalog.DISPUTE_FUNDS,))
 
 READERS = {
-    "charge.dispute.created": dispute_created,
-    "charge.dispute.updated": dispute_updated,
-    "charge.dispute.closed": dispute_closed,
-    "charge.dispute.funds_withdrawn": dispute_funds,
-    "charge.dispute.funds_reinstated": dispute_funds,
-    "radar.early_fraud_warning.created": early_fraud_warning,
+    "charge.dispute.created": Reader(dispute_created, (*_DISPUTES, catalog.INQUIRIES)),
+    "charge.dispute.updated": Reader(dispute_updated, _DISPUTES),
+    "charge.dispute.closed": Reader(dispute_closed, (catalog.DISPUTES_CLOSED, catalog.DISPUTES_OPEN)),
+    "charge.dispute.funds_withdrawn": _FUNDS,
+    "charge.dispute.funds_reinstated": _FUNDS,
+    "radar.early_fraud_warning.created": Reader(early_fraud_warning, (catalog.EARLY_FRAUD_WARNINGS,)),
 }
-"""Which reader turns which event type into facts."""
+"""How each type of event of these kinds of objects is read."""
+
+AMOUNTS = {"charge.dispute": Amounts(natural=("amount",))}
+"""The amount fields of these objects."""

@@ -7,6 +7,8 @@ from typing import Literal
 
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
+from bw_exporter.facts.reader import Amounts, Reader
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import PAYOUT_STATUSES, listed
 
 
@@ -32,14 +34,20 @@ def checkout_session(event: Event) -> tuple[Once, ...]:
     return (Once("checkout_session", reading.own_id(event.object), outcome),)
 
 
+_PAYOUT = Reader(payout, (catalog.PAYOUTS,))
+_SESSION = Reader(checkout_session, (catalog.CHECKOUT_SESSIONS,))
+
 READERS = {
-    "payout.created": payout,
-    "payout.paid": payout,
-    "payout.failed": payout,
-    "payout.canceled": payout,
-    "checkout.session.completed": checkout_session,
-    "checkout.session.async_payment_succeeded": checkout_session,
-    "checkout.session.async_payment_failed": checkout_session,
-    "checkout.session.expired": checkout_session,
+    "payout.created": _PAYOUT,
+    "payout.paid": _PAYOUT,
+    "payout.failed": _PAYOUT,
+    "payout.canceled": _PAYOUT,
+    "checkout.session.completed": _SESSION,
+    "checkout.session.async_payment_succeeded": _SESSION,
+    "checkout.session.async_payment_failed": _SESSION,
+    "checkout.session.expired": _SESSION,
 }
-"""Which reader turns which event type into facts."""
+"""How each type of event of these kinds of objects is read."""
+
+AMOUNTS = {"payout": Amounts(signed=("amount",)), "checkout.session": Amounts(signed=("amount_total",))}
+"""The amount fields of these objects: a payout takes back what is owed to Stripe."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -15,7 +16,7 @@ LARGEST_INTEGER = 2**53 - 1
 The store sums in 64 bits, where 1024 of these fit.
 """
 
-LONGEST_ID = 255
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,254}")
 _LONGEST_DECIMAL = 40
 
 
@@ -38,7 +39,7 @@ def text(source: Json, key: str) -> str | None:
 def token(source: Json, key: str) -> str | None:
     """Return a string field that will be remembered: as it is where Stripe could have sent it, else its hash."""
     value = text(source, key)
-    return None if value is None else _bounded(value)
+    return value if not value else _bounded(value)
 
 
 def integer(source: Json, key: str) -> int | None:
@@ -135,7 +136,12 @@ def decimal(source: Json, key: str) -> Decimal | None:
 
 
 def _bounded(value: str) -> str:
-    """No string of a stranger's length or alphabet gets into the store: some databases refuse NUL and surrogates."""
-    if len(value) <= LONGEST_ID and value.isascii() and value.isprintable():
+    """Return a string as it is where Stripe could have sent it, else its hash.
+
+    What is remembered gets into the store, into findings and from there into spreadsheets and log lines: no string
+    of a stranger's length, alphabet (some databases refuse NUL and surrogates) or meaning (`=…` is a formula,
+    `a=b` a field) gets there.
+    """
+    if _ID.fullmatch(value):
         return value
     return "sha256:" + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

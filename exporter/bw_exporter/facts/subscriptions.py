@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
+from bw_exporter.facts.reader import Amounts, Reader
 from bw_exporter.facts.reading import Json
+from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import SUBSCRIPTION_STATUSES, listed
 
 ENDED_STATUSES = ("canceled", "incomplete_expired")
@@ -18,7 +20,7 @@ _OTHER_RANK = 1
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One subscription item and its price; `interval` in months where it is a whole number of months or years.
+    """One subscription item and its price per `interval_count` of `interval` (day, week, month, year or empty).
 
     `divide_by` and `round_up` are the price's transform_quantity.
     """
@@ -32,7 +34,14 @@ class Item:
     trial: bool
     divide_by: int | None
     round_up: bool
-    per_month: tuple[int, int] | None
+    interval: str
+    interval_count: int
+
+    @property
+    def per_month(self) -> tuple[int, int] | None:
+        """How many billing intervals a month has, as a fraction: year 1/12, week 52/12, day 365/12."""
+        interval = _MONTHLY.get(self.interval)
+        return None if interval is None else (interval[0], interval[1] * self.interval_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,11 @@ class SubscriptionSeen:
     """A subscription's snapshot.
 
     `order` sorts the snapshots of one subscription: by event.created, then within one second deleted after
-    updated after others after created (Stripe promises no order, and seconds tie). `was_…` are the values
-    that the event says it replaced, None where it says nothing of them; `tells` whether it says of anything
-    that it was replaced: then whatever it leaves out stayed.
+    updated after others after created (Stripe promises no order, and seconds tie). `previous_…` are the values
+    that the event says it replaced, None where it says nothing of them; `has_previous_attributes` whether it says of
+    anything that it was replaced: then whatever it leaves out stayed. `cancel_scheduled`: it will end at a time
+    that is known, its period's end or another one. `collection_paused`: pause_collection is set. `items_complete`:
+    `items` are all of them.
     """
 
     subscription: str
@@ -51,23 +62,25 @@ class SubscriptionSeen:
     first: bool
     ended: bool
     status: str
-    cancel_at_period_end: bool
-    tells: bool
-    was_status: str | None
-    was_cancel_at_period_end: bool | None
-    was_items: tuple[Item, ...] | None
+    cancel_scheduled: bool
+    collection_paused: bool
+    has_previous_attributes: bool
+    previous_status: str | None
+    previous_cancel_scheduled: bool | None
+    previous_collection_paused: bool | None
+    previous_items: tuple[Item, ...] | None
     trial_end_at: int | None
     test_clock: bool
     items: tuple[Item, ...]
     pending_items: tuple[Item, ...]
-    items_truncated: bool
+    items_complete: bool
 
 
 def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
     """Read any customer.subscription event."""
     subscription, stage = event.object, event.type.removeprefix("customer.subscription.")
     pending = reading.mapping(subscription, "pending_update")
-    was_status = reading.text(event.previous, "status")
+    previous_status = reading.text(event.previous, "status")
     items = subscription.get("items")
     return (
         SubscriptionSeen(
@@ -77,22 +90,47 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             first=stage == "created",
             ended=stage == "deleted",
             status=listed(reading.text(subscription, "status"), SUBSCRIPTION_STATUSES),
-            cancel_at_period_end=reading.boolean(subscription, "cancel_at_period_end") or False,
-            tells=bool(event.previous),
-            was_status=None if was_status is None else listed(was_status, SUBSCRIPTION_STATUSES),
-            was_cancel_at_period_end=reading.boolean(event.previous, "cancel_at_period_end"),
-            was_items=_was_items(event.previous),
+            cancel_scheduled=_cancel_scheduled(subscription),
+            collection_paused=_collection_paused(subscription),
+            has_previous_attributes=bool(event.previous),
+            previous_status=(
+                None if previous_status is None else listed(previous_status, SUBSCRIPTION_STATUSES)
+            ),
+            previous_cancel_scheduled=(
+                _cancel_scheduled({**subscription, **event.previous})
+                if "cancel_at" in event.previous or "cancel_at_period_end" in event.previous
+                else None
+            ),
+            previous_collection_paused=(
+                _collection_paused(event.previous) if "pause_collection" in event.previous else None
+            ),
+            previous_items=_previous_items(event.previous),
             trial_end_at=reading.integer(subscription, "trial_end"),
             test_clock=reading.identifier(subscription, "test_clock") is not None,
             items=tuple(_item(item) for item in reading.listing(subscription, "items")),
             pending_items=tuple(_item(item) for item in reading.listing(pending, "subscription_items")),
-            items_truncated=isinstance(items, dict) and reading.boolean(items, "has_more") is True,
+            items_complete=(
+                reading.boolean(items, "has_more") is not True
+                if isinstance(items, dict)
+                else items is not None
+            ),
         ),
     )
 
 
-def _was_items(previous: Json) -> tuple[Item, ...] | None:
-    """The items before a change of plan or quantity; empty where only the older names of the two tell of it."""
+def _cancel_scheduled(subscription: Json) -> bool:
+    """Flexible billing and schedules set `cancel_at` alone, others both."""
+    at_period_end = reading.boolean(subscription, "cancel_at_period_end")
+    return bool(at_period_end) or reading.integer(subscription, "cancel_at") is not None
+
+
+def _collection_paused(subscription: Json) -> bool:
+    """Whether collection is paused as the dashboard and the customer portal do it; the status stays as it is."""
+    return bool(reading.mapping(subscription, "pause_collection"))
+
+
+def _previous_items(previous: Json) -> tuple[Item, ...] | None:
+    """Read the items before a change of plan or quantity; empty where only the older names of the two tell of it."""
     if not any(previous.get(name) is not None for name in ("items", "plan", "quantity")):
         return None
     return tuple(_item(item) for item in reading.listing(previous, "items"))
@@ -115,6 +153,7 @@ def _item(item: Json) -> Item:
         unit_amount = reading.decimal(price, "amount_decimal")
         if unit_amount is None:
             unit_amount = reading.decimal(price, "amount")
+    interval, interval_count = _interval(recurring)
     return Item(
         id=reading.identifier(item, "id") or "",
         currency=(reading.token(price, "currency") or "").lower(),
@@ -125,24 +164,30 @@ def _item(item: Json) -> Item:
         trial=bool(item.get("current_trial")),
         divide_by=reading.integer(transform, "divide_by"),
         round_up=reading.text(transform, "round") != "down",
-        per_month=_per_month(recurring),
+        interval=interval,
+        interval_count=interval_count,
     )
 
 
 _MONTHLY = {"month": (1, 1), "year": (1, 12), "week": (52, 12), "day": (365, 12)}
 
 
-def _per_month(recurring: Json) -> tuple[int, int] | None:
-    """How many billing intervals a month has, as a fraction: year 1/12, week 52/12, day 365/12."""
-    interval = _MONTHLY.get(reading.text(recurring, "interval") or "")
-    count = reading.integer(recurring, "interval_count")
-    if interval is None or (count is not None and count < 1):
-        return None
-    return interval[0], interval[1] * (count or 1)
+def _interval(recurring: Json) -> tuple[str, int]:
+    """The billing interval and how many of it; empty where it is none that is known."""
+    interval, count = reading.text(recurring, "interval"), reading.integer(recurring, "interval_count")
+    if interval not in _MONTHLY or (count is not None and count < 1):
+        return "", 1
+    return interval, count or 1
 
+
+_STAGE = Reader(
+    subscription_seen,
+    (catalog.SUBSCRIPTIONS, catalog.SUBSCRIPTION_CHANGES),
+    explains=(catalog.INVOICE_CHECKS,),
+)
 
 READERS = {
-    f"customer.subscription.{stage}": subscription_seen
+    f"customer.subscription.{stage}": _STAGE
     for stage in (
         "created",
         "updated",
@@ -154,4 +199,7 @@ READERS = {
         "pending_update_expired",
     )
 }
-"""Which reader turns which event type into facts."""
+"""How each type of event of this kind of object is read."""
+
+AMOUNTS: dict[str, Amounts] = {"customer.subscription": Amounts()}
+"""A subscription has no amount of its own: its items' prices are decimals."""

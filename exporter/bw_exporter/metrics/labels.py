@@ -61,12 +61,12 @@ INVOICE_VERDICTS = ("ok", "mismatch", "abstained", "not_applicable")
 INVOICE_ABSTENTIONS = (
     "subscription_unknown", "only_prorations", "metered", "tiered", "multi_currency",
     "lines_truncated", "item_trial", "test_clock", "no_line", "item_unknown", "no_unit_amount",
-    "state_evicted", OTHER,
+    "state_evicted", "partial_period", OTHER,
 )  # fmt: skip
 
 CATCH_UP_ERRORS = ("authentication", "permission", "rate_limited", "unreachable", "other")
 
-IGNORED_REASONS = ("redelivered", "wrong_mode", "connect", "thin", "malformed")
+IGNORED_REASONS = ("redelivered", "wrong_mode", "connect", "thin", "malformed", "destination_copy")
 
 REQUEST_RESULTS = (
     "accepted", "redelivered", "bad_signature", "expired_signature", "malformed", "too_large",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bw_exporter.config.check_settings import DuplicateChargeSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
@@ -15,16 +16,10 @@ from bw_rules.toolkit.promql import HOUR, counter
 from bw_rules.toolkit.thresholds import Base, DurationBetween, Severity
 
 
-class Thresholds(Base):
+class Thresholds(DuplicateChargeSettings, Base):
     """What the exporter takes for a duplicate, and how long the alert shows it."""
 
     severity: Severity = "critical"
-    window: Annotated[int, DurationBetween("1s", "7d")] = Field(
-        300, description="Two equal charges of one payer within this time are duplicates."
-    )
-    grace: Annotated[int, DurationBetween("0", "1d")] = Field(
-        120, description="How long a refund or an explanation is waited for before the duplicate counts."
-    )
     hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
         3600, description="How long the alert stands after a duplicate was found."
     )
@@ -54,13 +49,15 @@ DETECTOR = Detector(
     runbook=Runbook(
         meaning="The same payer was charged the same amount in the same currency again within `window`, both charges "
         "succeeded, and by the end of `grace` nothing explained it: the first was not refunded in full before the "
-        "second was made, and they did not pay two different invoices.",
+        "second was made, they did not pay two invoices or two parts of one, and were not made with two different "
+        "cards.",
         impact="A customer paid twice. Without a refund this becomes a dispute, with its fee.",
         first="1. Read the finding (`bw-exporter findings --tenant …`): it names both charges and links to Stripe.\n"
         "2. Did one order make both? Then refund the second one.\n"
         "3. Several at once point at a retry without an idempotency key, or a double click; look at what was deployed.",
         tune="`window` if your customers buy the same thing twice in minutes, `grace` if the events that explain "
-        "a second charge come late. Both act in the exporter. `hold` is how long the alert stands.",
+        "a second charge come late. `distinct_metadata: [order_id]` where your shop writes on a charge what it is for. "
+        "These act in the exporter. `hold` is how long the alert stands.",
     ),
     cases=FINDING.cases,
     panel=Panel(

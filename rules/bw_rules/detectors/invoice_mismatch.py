@@ -6,24 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bw_exporter.config.check_settings import InvoiceMismatchSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.finding import Finding
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
-from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
+from bw_rules.toolkit.thresholds import Base, DurationBetween
 
 
-class Thresholds(Base):
+class Thresholds(InvoiceMismatchSettings, Base):
     """What the exporter takes for a mismatch, and how long the alert shows it."""
 
-    tolerance: Annotated[int, WholeBetween(0, 10**12)] = Field(
-        0, description="Minor units a line may be off beyond the rounding slack of under 1."
-    )
-    grace: Annotated[int, DurationBetween("0", "1d")] = Field(
-        900, description="How long a late subscription event is waited for before the mismatch counts."
-    )
     hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
         3600, description="How long the alert stands after a mismatch was found."
     )

@@ -49,6 +49,11 @@ IGNORED = {
         "thin payloads",
         "They hold no amounts. Let the endpoint send the payload style snapshot.",
     ),
+    "destination_copy": (
+        "copies of destination charges",
+        "The platform's own tenant counts these sales. If the tenant is the connected account that they are left on,"
+        " set its destination_charges to count.",
+    ),
     "malformed": (
         "could not be read",
         "A field has a type that Stripe does not give it. The exporter's log names the event and the field.",

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from jinja2 import StrictUndefined
 
 from bw_exporter import DOCS_URL, __version__
-from bw_exporter.metrics import feeds
+from bw_exporter.facts import feeds
 from bw_exporter.monitoring.landing import findings, formats
 from bw_exporter.monitoring.landing.advice import UNKNOWN_TENANT
 from bw_exporter.monitoring.landing.overview import Wanted, overview

@@ -1,0 +1,72 @@
+"""The exporter's half of the detectors' settings: what its checks decide by.
+
+The rules' thresholds of the same detector extend these models, so that a default stands once. A tenant that was
+loaded without the rules' thresholds has the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bw_exporter.config.values import DurationBetween, NamesUpTo, WholeBetween
+
+
+class CheckSettings(BaseModel):
+    """Settings of one check; equal ones hash equal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DuplicateChargeSettings(CheckSettings):
+    """What the exporter takes for a duplicate charge; durations in seconds."""
+
+    window: Annotated[int, DurationBetween("1s", "7d")] = Field(
+        300, description="Two equal charges of one payer within this time are duplicates."
+    )
+    grace: Annotated[int, DurationBetween("0", "1d")] = Field(
+        120, description="How long a refund or an explanation is waited for before the duplicate counts."
+    )
+    card_present: Literal["ignore", "count"] = Field(
+        "ignore",
+        description="Whether cards held to a terminal are compared: each tap is a consent of its own.",
+    )
+    distinct_metadata: Annotated[tuple[str, ...], NamesUpTo(10)] = Field(
+        (),
+        description="Keys of a charge's metadata, such as `order_id`: two charges with different values of one "
+        "are different purchases.",
+    )
+
+
+class InvoiceMismatchSettings(CheckSettings):
+    """What the exporter takes for a wrong invoice; `tolerance` in minor units, durations in seconds."""
+
+    tolerance: Annotated[int, WholeBetween(0, 10**12)] = Field(
+        0, description="Minor units a line may be off beyond the rounding slack of under 1."
+    )
+    grace: Annotated[int, DurationBetween("0", "1d")] = Field(
+        900, description="How long a late subscription event is waited for before the mismatch counts."
+    )
+
+
+Model = TypeVar("Model", bound=CheckSettings)
+
+_DEFAULTS: dict[type[CheckSettings], CheckSettings] = {}
+
+
+def in_force(detectors: Mapping[str, Any], name: str, model: type[Model]) -> Model:
+    """Return the settings of a detector as a tenant has them.
+
+    >>> in_force({}, "duplicate_charge", DuplicateChargeSettings).window
+    300
+    """
+    settings = detectors.get(name)
+    if isinstance(settings, model):
+        return settings
+    if model not in _DEFAULTS:
+        _DEFAULTS[model] = model()
+    default = _DEFAULTS[model]
+    assert isinstance(default, model)
+    return default
