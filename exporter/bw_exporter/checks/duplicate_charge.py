@@ -41,7 +41,7 @@ class Paid:
     """What is remembered of a charge that took money.
 
     `topics` are MACs of each payer with currency and amount; `instrument` is the one of the payment method, 0 where
-    its fingerprint is not known. `purchase` holds MACs of the metadata that tells purchases apart, by key.
+    its fingerprint is not known. `purchase` holds MACs of the metadata by which purchases differ, by key.
     `refunds` holds amount and time by refund, a failed one at 0; `refunded_at` is when the charge said that it
     was refunded in full. `failed`: it failed after all, and has taken nothing.
     """

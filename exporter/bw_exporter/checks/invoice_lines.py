@@ -44,7 +44,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A subscription as one event told it; `first` where the event was its creation."""
+    """A subscription as one event showed it; `first` where the event was its creation."""
 
     order: tuple[int, int] = (0, 0)
     first: bool = False
@@ -123,7 +123,7 @@ def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, 
 def _in_force(invoice: InvoiceSeen, versions: Sequence[Version]) -> Iterator[Version]:
     begins, ends = invoice.created_at - SLACK_SECONDS, invoice.finalized_at + SLACK_SECONDS
     for index, version in enumerate(versions):
-        # Which of two versions of one second came last cannot be told: both were in force until the next.
+        # Which of two versions of one second came last is not known: both were in force until the next.
         later = (each.order[0] for each in versions[index + 1 :] if each.order != version.order)
         if version.order[0] <= ends and next(later, ends) >= begins:
             yield version

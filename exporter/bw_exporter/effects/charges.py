@@ -76,7 +76,7 @@ def payment_intent_attempt(
 def payment_intent_failed(
     fact: PaymentIntentFailed, state: Charge, _tenant: Tenant
 ) -> tuple[Charge | None, list[Change]]:
-    """Count the failure of a charge that a payment intent tells of, for endpoints without charge events."""
+    """Count the failure of a charge that a payment intent names, for endpoints without charge events."""
     return (None, []) if fact.charge is None else _failure(fact.reason, state)
 
 

@@ -39,7 +39,7 @@ class Dispute:
 def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Dispute, list[Change]]:
     """Count a dispute once: when it was opened as one, or when an inquiry has become one, in any order.
 
-    A dispute of before this store existed is not counted as opened, unless an event tells that it became one.
+    A dispute of before this store existed is not counted as opened, unless an event says that it became one.
     """
     changes: list[Change] = []
     if fact.stage == "created":
@@ -59,7 +59,7 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
 
 
 def forgotten(state: Dispute) -> list[Change]:
-    """Return what forgetting a dispute takes from the gauge: its closing could not be told from another's."""
+    """Return what forgetting a dispute takes from the gauge: its closing could no longer be matched."""
     return [Add(catalog.DISPUTES_OPEN, (), -1)] if state.open else []
 
 

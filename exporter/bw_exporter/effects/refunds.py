@@ -17,7 +17,7 @@ Step = tuple[int | None, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """A charge's refunds: by refund object, and as the steps that the charge tells.
+    """A charge's refunds: by refund object, and as the steps of the charge's amount_refunded.
 
     Card refunds have had their own events only since 2024-10-28.acacia, so both views are kept and the
     larger counts. `failed` holds when a refund failed and its amount, `taken` what was captured, where an event says
@@ -43,7 +43,7 @@ class Seen:
 
 
 def charge_refunded(fact: ChargeRefunded, state: Refunds, _tenant: Tenant) -> tuple[Refunds, list[Change]]:
-    """Count the step that the event tells, beyond what the ledger has counted."""
+    """Count the event's step, beyond what the ledger has counted."""
     steps, step = _steps(state), (fact.before, fact.after, fact.at)
     seen = replace(
         state,

@@ -17,15 +17,15 @@ KIND = "subscription"
 _BEHIND = ("past_due", "unpaid")
 
 _REMEMBERED = 16
-"""The latest counted changes are remembered, 40 bytes each; a second event that tells one follows within days."""
+"""The latest counted changes are remembered, 40 bytes each; a second event of the same change follows within days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """The newest snapshot of a subscription by event order, and what was counted of it.
 
-    `per_month` is its price in minor units per month as a fraction's text, where it can be told. `missed` is the
-    status that the snapshot says it replaced, where no snapshot before it had told that status. `trialed`: its
+    `per_month` is its price in minor units per month as a fraction's text, where it is known. `missed` is the
+    status that the snapshot says it replaced, where no snapshot before it had that status. `trialed`: its
     creation was counted as a trial's. `counted` holds the last changes as (kind, since, until): one of this kind
     between these seconds is counted. `cancel_scheduled` and `collection_paused` are None where the snapshot was
     remembered before they were; then `cancel_at_period_end` says a part of the first.
@@ -151,7 +151,7 @@ def _uncounted(
 
 
 def _ended(kinds: list[str], fact: SubscriptionSeen, state: Subscription) -> tuple[list[str], Subscription]:
-    """A subscription is canceled once, whatever tells it: an update, or its deletion."""
+    """Count a cancellation once, be it an update or the deletion that says so."""
     canceled = "canceled" in kinds or (fact.ended and fact.status == "canceled")
     others = [kind for kind in kinds if kind != "canceled"]
     kinds = [*others, "canceled"] if canceled and not state.canceled else others

@@ -109,7 +109,7 @@ def _inquiry(status: str | None) -> bool:
 
 
 def _transactions(dispute: Json) -> tuple[tuple[str, str, int], ...]:
-    """Read the balance transactions; one without an id is told apart by what it is and by how many are like it."""
+    """Read the balance transactions; one without an id is known by its currency, its net and how many are like it."""
     read, alike, moved = [], Counter[tuple[str, int]](), 0
     for transaction in reading.listing(dispute, "balance_transactions"):
         net = reading.integer(transaction, "net")

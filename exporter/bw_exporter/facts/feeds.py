@@ -27,7 +27,7 @@ Revenue by the tenant's basis alone, and attempts and failures from payment inte
 EXPLAINS: dict[str, tuple[Family, ...]] = {
     name: READERS[name].explains for name in HANDLED_EVENT_TYPES if name in READERS and READERS[name].explains
 }
-"""Events that a check listens to, to tell a mistake from what only looks like one."""
+"""Events by which a check sees that what looks like a mistake is none."""
 
 SELECT: tuple[str, ...] = tuple(
     name for name in HANDLED_EVENT_TYPES if (name in FEEDS or name in EXPLAINS) and READERS[name].select

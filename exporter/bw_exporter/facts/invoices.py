@@ -28,7 +28,7 @@ class InvoicePaid:
 
 @dataclass(frozen=True, slots=True)
 class InvoicePaymentFailed:
-    """A failed attempt to collect an invoice; `attempt` tells the attempts of one invoice apart."""
+    """A failed attempt to collect an invoice; `attempt` is different for each attempt."""
 
     invoice: str
     attempt: str
@@ -139,9 +139,9 @@ def invoice_paid(event: Event) -> tuple[InvoiceFact, ...]:
 
 
 def invoice_payment_failed(event: Event) -> tuple[InvoiceFact, ...]:
-    """Read invoice.payment_failed: an attempt is its charge, or, where no charge is told, the event.
+    """Read invoice.payment_failed: an attempt is its charge, or, where it names no charge, the event.
 
-    attempt_count does not tell attempts apart: it stays as it is when a person tries again.
+    attempt_count is no help: it stays as it is when a person tries again.
     """
     failed = InvoicePaymentFailed(
         invoice=reading.own_id(event.object), attempt=_failed_charge(event.object) or event.id

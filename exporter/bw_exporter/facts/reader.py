@@ -20,8 +20,8 @@ class Reader:
     """How events of one type are read.
 
     `moves` are the metrics that such an event may move beside those that every event moves, now or when its
-    check is resolved. `explains` are the checks' metrics for which it only helps to tell a mistake from what looks
-    like one. `select` is false where another event says the same, so that nobody need select it at Stripe.
+    check is resolved. `explains` are the metrics of the checks that it helps only to judge. `select` is false where
+    another event says the same, so that nobody need select it at Stripe.
     """
 
     read: Callable[[Event], tuple[Fact, ...]]

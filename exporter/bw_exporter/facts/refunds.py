@@ -1,4 +1,4 @@
-"""Refunds, as the charge tells them and as objects of their own."""
+"""Refunds: as steps of a charge's amount_refunded, and as objects of their own."""
 
 from __future__ import annotations
 

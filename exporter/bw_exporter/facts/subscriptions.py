@@ -130,7 +130,7 @@ def _collection_paused(subscription: Json) -> bool:
 
 
 def _previous_items(previous: Json) -> tuple[Item, ...] | None:
-    """Read the items before a change of plan or quantity; empty where only the older names of the two tell of it."""
+    """Read the items before a change of plan or quantity; empty where only `plan` or `quantity` is named."""
     if not any(previous.get(name) is not None for name in ("items", "plan", "quantity")):
         return None
     return tuple(_item(item) for item in reading.listing(previous, "items"))
