@@ -29,6 +29,9 @@ class DuplicateChargeSettings(CheckSettings):
     grace: Annotated[int, DurationBetween("0", "1d")] = Field(
         120, description="How long a refund or an explanation is waited for before the duplicate counts."
     )
+    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
+        3600, description="How long the alert stands after a duplicate was found."
+    )
     card_present: Literal["ignore", "count"] = Field(
         "ignore",
         description="Whether cards held to a terminal are compared: each tap is a consent of its own.",
@@ -48,6 +51,9 @@ class InvoiceMismatchSettings(CheckSettings):
     )
     grace: Annotated[int, DurationBetween("0", "1d")] = Field(
         900, description="How long a late subscription event is waited for before the mismatch counts."
+    )
+    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
+        3600, description="How long the alert stands after a mismatch was found."
     )
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from bw_exporter.config.check_settings import DuplicateChargeSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
@@ -13,16 +9,13 @@ from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.finding import Finding
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
-from bw_rules.toolkit.thresholds import Base, DurationBetween, Severity
+from bw_rules.toolkit.thresholds import Base, Severity
 
 
 class Thresholds(DuplicateChargeSettings, Base):
     """What the exporter takes for a duplicate, and how long the alert shows it."""
 
     severity: Severity = "critical"
-    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
-        3600, description="How long the alert stands after a duplicate was found."
-    )
 
 
 FOUND = counter(catalog.DUPLICATE_CHARGES, bridge=6 * HOUR)
