@@ -6,12 +6,15 @@ loaded without the rules' thresholds has the defaults.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bw_exporter.config.values import DurationBetween, NamesUpTo, WholeBetween
+from bw_exporter.config import durations
+from bw_exporter.config.values import DurationBetween, NamesUpTo, WholeBetween, problem
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 
 
 class CheckSettings(BaseModel):
@@ -54,6 +57,23 @@ class InvoiceMismatchSettings(CheckSettings):
     )
     hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
         3600, description="How long the alert stands after a mismatch was found."
+    )
+
+
+def _bucket(seconds: int) -> int:
+    """Only a bucket's bound can be counted exactly."""
+    if seconds in LAG_BUCKETS_SECONDS:
+        return seconds
+    place = bisect_left(LAG_BUCKETS_SECONDS, seconds)
+    near = " or ".join(f"{bound}s" for bound in LAG_BUCKETS_SECONDS[max(place - 1, 0) : place + 1])
+    raise problem(f"{durations.render(seconds)} is no bucket of {WEBHOOK_LAG.name}; use {near}")
+
+
+class WebhookLagSettings(CheckSettings):
+    """What the exporter shows as late, in seconds."""
+
+    max_lag: Annotated[int, DurationBetween("0", "365d"), AfterValidator(_bucket)] = Field(
+        30, description="An event may take this long to arrive; must be a bucket of the histogram."
     )
 
 

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from bw_exporter.config import durations
+from bw_exporter.config.check_settings import WebhookLagSettings
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
+from bw_exporter.metrics.catalog import WEBHOOK_LAG
 from bw_rules.toolkit.cases import MINUTE, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Counter, Recording, Scope
 from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween, problem
+from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
 
 
-def _bucket(seconds: int) -> int:
-    """Only a bucket's bound can be counted exactly."""
-    if seconds in LAG_BUCKETS_SECONDS:
-        return seconds
-    place = bisect_left(LAG_BUCKETS_SECONDS, seconds)
-    near = " or ".join(f"{bound}s" for bound in LAG_BUCKETS_SECONDS[max(place - 1, 0) : place + 1])
-    raise problem(f"{durations.render(seconds)} is no bucket of {WEBHOOK_LAG.name}; use {near}")
-
-
-class Thresholds(Base):
+class Thresholds(WebhookLagSettings, Base):
     """When lag is too much."""
 
-    max_lag: Annotated[int, DurationBetween("0", "365d"), AfterValidator(_bucket)] = Field(
-        30, description="An event may take this long to arrive; must be a bucket of the histogram."
-    )
     window: Annotated[int, DurationBetween("1m", "1d")] = Field(
         900, description="The time in which late events are counted."
     )

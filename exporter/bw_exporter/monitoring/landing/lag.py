@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bw_exporter.config import durations
+from bw_exporter.config.check_settings import WebhookLagSettings, in_force
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS, WEBHOOK_LAG
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from bw_exporter.monitoring.landing.counts import Counts
 
 _SUM, _COUNT, _BUCKET = (f"{WEBHOOK_LAG.name}_{part}" for part in ("sum", "count", "bucket"))
-_DEFAULT_MAX_LAG = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +73,4 @@ def _up_to(found: Counts, bound: int) -> int:
 
 
 def _max_lag(tenant: Tenant) -> int:
-    return int(getattr(tenant.detectors.get("webhook_lag"), "max_lag", _DEFAULT_MAX_LAG))
+    return in_force(tenant.detectors, "webhook_lag", WebhookLagSettings).max_lag
