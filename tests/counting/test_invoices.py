@@ -463,11 +463,8 @@ def at(year: int, month: int, day: int) -> int:
     [
         (NOW, NOW + 11 * 86400, 733),  # up to the billing cycle's anchor
         (at(2027, 3, 2), at(2027, 4, 1), 1935),  # 30 of the 31 days
-        (
-            at(2027, 1, 10),
-            at(2027, 3, 1),
-            3419,
-        ),  # one line from a date in the past: 19 days of February, and 22
+        (at(2027, 1, 10), at(2027, 3, 1), 3419),  # one line from a date in the past
+        (at(2027, 1, 10), at(2027, 3, 1), 3333),
     ],
 )
 def test_a_line_that_covers_another_time_than_an_interval_is_not_judged(
@@ -485,6 +482,7 @@ def test_a_line_that_covers_another_time_than_an_interval_is_not_judged(
     [
         (at(2027, 1, 31), at(2027, 2, 28), 1999),  # a month that ends on its last day
         (at(2027, 3, 2), at(2027, 4, 1), 1900),  # not what 30 of 31 days cost
+        (at(2027, 1, 10), at(2027, 3, 1), 1500),  # less than a month's price, for more than a month
         (NOW, NOW, 733),  # it does not say what it covers
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Any, Literal
 
 from bw_exporter.checks import periods
@@ -196,6 +197,9 @@ def _is_part(line: InvoiceLine, price: Price, expected: Decimal, tolerance: int)
     if periods.is_shorter(period, interval):
         return True
     shares = periods.shares(period, interval)
+    if periods.is_longer(period, interval) and shares:
+        # One line from a start in the past: more than one interval's price, no more than that of all that were begun.
+        return expected < line.amount <= expected * ceil(max(shares))
     return any(
         abs(line.amount - Fraction(expected) * share) < 1 + tolerance for share in shares if share != 1
     )

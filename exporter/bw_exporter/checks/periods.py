@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 _SHORTEST_DAYS = {"day": 1, "week": 7, "month": 28, "year": 365}
+_LONGEST_DAYS = {"day": 1, "week": 7, "month": 31, "year": 366}
 _SLACK_SECONDS = 3600
 _MOST_INTERVALS = 120
 """How many intervals one line is thought to cover: ten years of months."""
@@ -41,6 +42,16 @@ def is_shorter(period: Period, interval: Interval) -> bool:
     """
     shortest = _SHORTEST_DAYS[interval.unit] * interval.count * 86400
     return period.end_at - period.start_at < shortest - _SLACK_SECONDS
+
+
+def is_longer(period: Period, interval: Interval) -> bool:
+    """Tell whether a period is longer than every interval of this kind.
+
+    >>> is_longer(Period(0, 45 * 86400), Interval("month", 1))
+    True
+    """
+    longest = _LONGEST_DAYS[interval.unit] * interval.count * 86400
+    return period.end_at - period.start_at > longest + _SLACK_SECONDS
 
 
 def shares(period: Period, interval: Interval) -> tuple[Fraction, ...]:

@@ -18,7 +18,7 @@ class ChargeRefunded:
     """One step of a charge's refunds: from `before` to `after` minor units in all, of `taken` that were captured.
 
     What was released of an authorisation captured in part is taken off both. `before` is None where the event
-    does not say what it replaced, `taken` where the charge does not say what was captured. `at` is when the event
+    does not say what it replaced, `taken` where the charge says nothing of that. `at` is when the event
     was made.
     """
 
@@ -63,8 +63,8 @@ def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
     charge = event.object
     if reading.boolean(charge, "captured") is False:
         return ()
-    taken = reading.natural(charge, "amount_captured")
-    released = 0 if taken is None else max(0, (reading.natural(charge, "amount") or 0) - taken)
+    amount, captured = reading.natural(charge, "amount"), reading.natural(charge, "amount_captured")
+    released = 0 if captured is None else max(0, (amount or 0) - captured)
     before = reading.natural(event.previous, "amount_refunded")
     return (
         ChargeRefunded(
@@ -72,7 +72,7 @@ def charge_refunded(event: Event) -> tuple[ChargeRefunded, ...]:
             currency=currency_label(reading.text(charge, "currency")),
             before=None if before is None else max(0, before - released),
             after=max(0, (reading.natural(charge, "amount_refunded") or 0) - released),
-            taken=taken,
+            taken=amount if captured is None else captured,
             full=reading.boolean(charge, "refunded") or False,
             at=event.created_at or 0,
         ),
