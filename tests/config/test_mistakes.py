@@ -81,6 +81,22 @@ def test_five_mistakes_are_five_lines_each_with_its_path_and_a_way_out(tmp_path:
         ("rate_limit: {burst: 0}", "tenants.prod.rate_limit.burst", "at least 1"),
         ("rate_limit: 5", "tenants.prod.rate_limit", "mapping"),
         ("revenue_basis: charges", "tenants.prod.revenue_basis", "charge, payment_intent or invoice"),
+        ("destination_charges: yes", "tenants.prod.destination_charges", "ignore or count"),
+        (
+            "detectors: {duplicate_charge: {card_present: true}}",
+            "tenants.prod.detectors.duplicate_charge.card_present",
+            "ignore or count",
+        ),
+        (
+            "detectors: {duplicate_charge: {distinct_metadata: order_id}}",
+            "tenants.prod.detectors.duplicate_charge.distinct_metadata",
+            "as in [order_id]",
+        ),
+        (
+            "detectors: {duplicate_charge: {distinct_metadata: [7]}}",
+            "tenants.prod.detectors.duplicate_charge.distinct_metadata",
+            "quote",
+        ),
         ("notify: slack", "tenants.prod.notify", "list"),
         ("notify: [slack]", "tenants.prod.notify.0", "receivers:"),
         ("detectors: []", "tenants.prod.detectors", "mapping"),

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bw_exporter.config.check_settings import (
+    DuplicateChargeSettings,
+    InvoiceMismatchSettings,
+    WebhookLagSettings,
+    in_force,
+)
 from bw_exporter.config.tenants import RateLimit
+from bw_rules.detectors import THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,3 +165,28 @@ def test_yaml_anchors_and_merges_work(config: Load):
         "tenants:\n  a: &shop {webhook_secret: whsec_a, mode: test}\n  b: {<<: *shop, mode: live}\n"
     )
     assert [tenant.mode for tenant in tenants.all] == ["test", "live"]
+
+
+def test_what_only_the_exporter_reads_of_a_check_may_stand_in_defaults_and_in_a_tenant(config: Load):
+    a, b = config(
+        "defaults: {destination_charges: count, detectors: {duplicate_charge: {card_present: count, window: 10m}}}\n"
+        "tenants:\n"
+        "  a: {webhook_secret: whsec_a, detectors: {duplicate_charge: {distinct_metadata: [order_id, seat]}}}\n"
+        "  b: {webhook_secret: whsec_a, destination_charges: ignore, detectors: {invoice_mismatch: {tolerance: 3}}}\n"
+    ).all
+    assert (a.destination_charges, b.destination_charges) == ("count", "ignore")
+    settings = in_force(a.detectors, "duplicate_charge", DuplicateChargeSettings)
+    assert (settings.card_present, settings.window, settings.grace) == ("count", 600, 120)
+    assert settings.distinct_metadata == ("order_id", "seat")
+    assert in_force(b.detectors, "invoice_mismatch", InvoiceMismatchSettings).tolerance == 3
+    (plain,) = config(ONE + "}}").all
+    assert plain.destination_charges == "ignore"
+    for name, model in (
+        ("duplicate_charge", DuplicateChargeSettings),
+        ("invoice_mismatch", InvoiceMismatchSettings),
+        ("webhook_lag", WebhookLagSettings),
+    ):
+        # A tenant that was loaded without the rules' thresholds has the same defaults.
+        mine = in_force(plain.detectors, name, model)
+        assert in_force({}, name, model).model_dump().items() <= mine.model_dump().items()
+        assert isinstance(mine, THRESHOLDS[name])
