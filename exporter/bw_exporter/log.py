@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("logfmt", "json")
+Format = Literal["logfmt", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure(level: str, style: Literal["logfmt", "json"]) -> None:
+def configure(level: str, style: Format) -> None:
     """Send every log of this process, libraries included, to standard error in `style`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if style == "json" else _Logfmt())

@@ -1,4 +1,4 @@
-"""Sign events and post them as Stripe does; the `send` command."""
+"""Sign events and post them as Stripe does."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import secrets
 import sys
 import time
-from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from bw_exporter.command_line.parser import Parser
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-
-DEFAULT_URL = "http://127.0.0.1:8000"
-"""Where `bw-exporter serve` listens for Stripe unless it is told otherwise."""
 
 TIMEOUT_SECONDS = 30.0
 """How long to wait for an answer; Stripe publishes no figure, 20 to 30 s have been reported."""
@@ -49,6 +44,9 @@ def sign(body: bytes, secret: str, at: int) -> str:
     """Return the Stripe-Signature header of `body`, signed with an endpoint's secret at a Unix time.
 
     The scheme is HMAC-SHA256 over `t.body` (docs.stripe.com/webhooks, "Verify manually").
+
+    >>> sign(b"{}", "whsec_a", 1700000000)[:25]
+    't=1700000000,v1=04339dc4f'
     """
     digest = hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
@@ -124,13 +122,6 @@ class Connection:
             self._http.close()
 
 
-def post(url: str, body: bytes, signature: str, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[int, str]:
-    """Post one event on a connection of its own; return HTTP status and answer."""
-    with Connection(url, timeout_seconds=timeout_seconds) as connection:
-        answer = connection.post(urlsplit(url).path or "/", body, signature)
-    return answer.status, answer.text
-
-
 def webhook_path(url: str, tenant: Tenant) -> str:
     """Return the path to post to: that of `url`, with the tenant's own put behind a bare host or folder."""
     path = urlsplit(url).path
@@ -164,49 +155,42 @@ def refreshed(body: bytes, now: int) -> bytes:
     return json.dumps(fresh, indent=2, ensure_ascii=False).encode()
 
 
-def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> None:
-    """Add the arguments of `send` that are its own; --config.file is the command line's."""
-    parser.flag(
-        "--tenant",
-        environ,
-        required=not environ.get("BW_TENANT"),
-        metavar="T",
-        help="whose secret and address to use",
-    )
-    parser.flag(
-        "--url",
-        environ,
-        default=DEFAULT_URL,
-        metavar="URL",
-        help="the exporter's public address; a bare host gets /webhooks/<tenant> (default: %(default)s)",
-    )
-    about = "give each event a new id and the present as its time, so that an old file counts as new"
-    parser.switch("--fresh", environ, about)
-    parser.add_argument("files", nargs="+", metavar="EVENT.json", help="an event's file; - is standard input")
+_ADVICE: Mapping[int, str] = {
+    HTTPStatus.BAD_REQUEST: "this is no event of Stripe; send an object with id, type, created and data",
+    HTTPStatus.NOT_FOUND: "the exporter does not know this tenant; reload it after a change of tenants.yaml",
+    HTTPStatus.TOO_MANY_REQUESTS: "the tenant is over its rate_limit; send more slowly, or raise it in tenants.yaml",
+    HTTPStatus.SERVICE_UNAVAILABLE: "nothing was counted; the exporter's log says why, then send it again",
+}
 
 
-def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
-    """Post each file; print a line for each; return 0 if all were answered 200, else 1.
+def advice(answer: Answer) -> str:
+    """Return what to do about an answer, or nothing where there is nothing to do."""
+    if "bad_signature" in answer.text:
+        return (
+            "the exporter knows this tenant by another secret; sign with the tenants.yaml that it runs on,"
+            " and reload it after a change"
+        )
+    if "expired_signature" in answer.text:
+        return "the clocks of this machine and of the exporter's differ by minutes; set them right"
+    return _ADVICE.get(answer.status, "")
 
-    `load` reads a tenants.yaml by its path, as `tenants.load` with the detectors bound.
+
+def send(files: Sequence[str], tenant: Tenant, url: str, *, fresh: bool) -> int:
+    """Post each file, signed for the tenant; print a line for each; return 0 if all were answered 200, else 1.
+
+    Raises UndeliverableError where the exporter cannot be reached.
     """
-    try:
-        tenants = load(args.config_file)
-        tenant = tenant_of(tenants, args.tenant)
-        with Connection(args.url) as connection:
-            answers = [_send(file, args, tenant, connection) for file in args.files]
-    except BillingWatchError as error:
-        print(error, file=sys.stderr)
-        return 1
+    with Connection(url) as connection:
+        answers = [_send(file, webhook_path(url, tenant), tenant, connection, fresh=fresh) for file in files]
     return 0 if all(answers) else 1
 
 
-def _send(file: str, args: Namespace, tenant: Tenant, connection: Connection) -> bool:
+def _send(file: str, path: str, tenant: Tenant, connection: Connection, *, fresh: bool) -> bool:
     """Post one file and say how it went; an exporter out of reach ends the command, a bad file does not."""
     try:
         body = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         now = int(time.time())
-        if args.fresh:
+        if fresh:
             body = refreshed(body, now)
     except OSError as error:
         print(f"{file}: cannot be read: {error.strerror}", file=sys.stderr)
@@ -214,6 +198,8 @@ def _send(file: str, args: Namespace, tenant: Tenant, connection: Connection) ->
     except BillingWatchError as error:
         print(f"{file}: {error}", file=sys.stderr)
         return False
-    answer = connection.post(webhook_path(args.url, tenant), body, sign(body, tenant.secrets[0], now))
+    answer = connection.post(path, body, sign(body, tenant.secrets[0], now))
     print(f"{file}: {answer.status} {answer.text}".rstrip())
-    return answer.status == http.client.OK
+    if todo := advice(answer):
+        print(f"{file}: {todo}", file=sys.stderr)
+    return answer.status == HTTPStatus.OK

@@ -1,27 +1,21 @@
-"""The `simulate` command: made-up shops that post signed Stripe events, ordinary days and every anomaly."""
+"""Made-up shops that post signed Stripe events, ordinary days and every anomaly: what `simulate` does."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
 import textwrap
 import threading
 import time
-from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
-from bw_exporter.command_line import options
-from bw_exporter.command_line.parser import Parser
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-from bw_simulator import history
 from bw_simulator.live import Simulation, Strike, Tally
-from bw_simulator.sender import DEFAULT_URL, Answer, tenant_of
+from bw_simulator.sender import Answer, advice, tenant_of
 from bw_simulator.shop import anomalies
 
 _PAUSE_SECONDS = 10.0
@@ -32,79 +26,49 @@ _LINE_SECONDS = {True: 0.25, False: 5.0}
 """How often the progress is told: on a terminal, and elsewhere."""
 
 
-def add_arguments(parser: Parser, environ: Mapping[str, str] = os.environ) -> None:
-    """Add the arguments of `simulate` that are its own; --config.file is the command line's."""
-    flag = partial(parser.flag, environ=environ)
-    flag("--url", default=DEFAULT_URL, metavar="URL", help="the exporter's address (default: %(default)s)")
-    flag("--tenant", kind=_listed, metavar="T,...", help="whose shops to play (default: all)")
-    flag("--seed", default="1", kind=int, metavar="N", help="another seed, another story (default: 1)")
-    flag(
-        "--rate",
-        default="5",
-        kind=_rate,
-        metavar="N",
-        help="events per second, all shops together (default: 5)",
+def listing() -> str:
+    """Return each anomaly with what happens and what to see of it, in lines."""
+    known = ((name, anomalies.load(name)) for name in anomalies.names())
+    return "\n".join(
+        f"{name}\n  what happens: {one.happens}\n  what to see:  {one.see}" for name, one in known
     )
-    flag("--duration", kind=options.duration, metavar="60s", help="how long to play (default: until Ctrl-C)")
-    flag(
-        "--anomaly",
-        default="none",
-        kind=_anomalies,
-        metavar="NAME,...",
-        help="which trouble to play, or all, or none (default: none)",
-    )
-    flag("--anomaly-tenant", metavar="T", help="whom the trouble strikes (default: the last tenant)")
-    history.add_arguments(parser, environ)
-    parser.switch("--list", environ, "list the anomalies and what to expect of each")
-    parser.switch("--quiet", environ, "tell nothing but the summary")
 
 
-def run(args: Namespace, *, load: Callable[[str], Tenants]) -> int:
-    """Play until the time is up or Ctrl-C; return 0 if every event was answered 200, else 1.
-
-    With --history nothing is posted: a past is written instead.
-
-    `load` reads a tenants.yaml by its path, as `tenants.load` with the detectors bound.
-    """
-    if args.list:
-        for name in anomalies.names():
-            anomaly = anomalies.load(name)
-            print(f"{name}\n  what happens: {anomaly.happens}\n  what to see:  {anomaly.see}")
-        return 0
-    try:
-        tenants = load(args.config_file)
-        chosen = _chosen(tenants, args.tenant)
-        if args.history:
-            return history.run(args, tenants, chosen)
-        history.refuse_without(args)
-        struck = tenant_of(tenants, args.anomaly_tenant) if args.anomaly_tenant else chosen[-1]
-        return _play(args, chosen if struck in chosen else (*chosen, struck), struck.id)
-    except BillingWatchError as error:
-        print(error, file=sys.stderr)
-        return 1
-
-
-def _chosen(tenants: Tenants, ids: list[str] | None) -> tuple[Tenant, ...]:
+def chosen(tenants: Tenants, ids: Sequence[str] | None) -> tuple[Tenant, ...]:
     """Return the tenants to play; raise BillingWatchError where there are none."""
-    chosen = tuple(tenant_of(tenants, one) for one in ids) if ids else tenants.all
-    if not chosen:
+    found = tuple(tenant_of(tenants, one) for one in ids) if ids else tenants.all
+    if not found:
         raise BillingWatchError(f"{tenants.source} has no tenants to play; add one")
-    return chosen
+    return found
 
 
-def _play(args: Namespace, tenants: tuple[Tenant, ...], struck: str) -> int:
+def play(
+    tenants: Sequence[Tenant],
+    url: str,
+    *,
+    seed: int,
+    rate: float,
+    seconds: int | None,
+    troubles: Sequence[tuple[str, str]],
+    quiet: bool,
+) -> int:
+    """Post until the time is up (None: it never is) or Ctrl-C; return 0 if every event was answered 200, else 1.
+
+    `rate` is in events per second, all shops together. `troubles` are (anomaly, tenant), at equal distances.
+    """
     started_at = time.time()
-    ends_at = started_at + args.duration if args.duration else float("inf")
-    pause = min(_PAUSE_SECONDS, (ends_at - started_at) / (len(args.anomaly) + 1))
-    progress = _Progress(started_at, quiet=args.quiet)
+    ends_at = started_at + seconds if seconds else float("inf")
+    pause = min(_PAUSE_SECONDS, (ends_at - started_at) / (len(troubles) + 1))
+    progress = _Progress(started_at, quiet=quiet)
     stopping = threading.Event()
     simulation = Simulation(
         tenants,
-        args.url,
-        seed=args.seed,
-        rate=args.rate,
+        url,
+        seed=seed,
+        rate=rate,
         strikes=[
-            Strike(started_at + pause * number, name, struck) for number, name in enumerate(args.anomaly, 1)
+            Strike(started_at + pause * number, name, struck)
+            for number, (name, struck) in enumerate(troubles, 1)
         ],
         clock=time.time,
         sleep=stopping.wait,
@@ -213,36 +177,5 @@ def summary(tally: Tally, waiting: int, seconds: float) -> str:
     return "\n".join(lines)
 
 
-_ADVICE = {
-    400: "does the exporter run on the same tenants.yaml and secrets?",
-    404: "does the exporter know this tenant? reload it after a change of tenants.yaml",
-}
-
-
 def _refusal(tenant_id: str, answer: Answer) -> str:
-    advice = _ADVICE.get(answer.status, answer.text)
-    return f"refused for {tenant_id}: {answer.status}; {advice}"
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise ValueError("give events per second, more than 0, as in 5 or 0.5")
-    return rate
-
-
-def _listed(text: str) -> list[str]:
-    return text.split(",")
-
-
-def _anomalies(text: str) -> tuple[str, ...]:
-    known = anomalies.names()
-    if text in ("all", "none"):
-        return known if text == "all" else ()
-    chosen = _listed(text)
-    if unknown := [name for name in chosen if name not in known]:
-        raise ValueError(f"no such anomaly: {', '.join(unknown)}; there are: {', '.join(known)}")
-    return tuple(name for name in known if name in chosen)
+    return f"refused for {tenant_id}: {answer.status}; {advice(answer) or answer.text}"

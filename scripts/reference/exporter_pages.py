@@ -17,7 +17,7 @@ def generated(root: Path) -> dict[Path, str]:
     parts = {
         "docs/metrics.md": {"metrics": metrics.sections(), "currencies": metrics.currencies()},
         "docs/stripe.md": {"selected": metrics.selected(), "events": metrics.events()},
-        "docs/command-line.md": {"bw-exporter": _commands()},
+        "docs/command-line.md": {"bw-exporter": "\n".join(flags.sections(cli.program).values())},
     }
     made = {}
     for name, texts in parts.items():
@@ -26,12 +26,6 @@ def generated(root: Path) -> dict[Path, str]:
             page = marks.between(page, MAKER, part, text)
         made[root / name] = page
     return made
-
-
-def _commands() -> str:
-    """Each command loads its own flags when it is wanted."""
-    parsers = {name: cli._parsers([name], {})[0] for name in cli._parsers([], {})[1]}  # noqa: SLF001
-    return "\n".join(flags.sections(parser)[name] for name, parser in parsers.items())
 
 
 def main(arguments: list[str] | None = None) -> int:

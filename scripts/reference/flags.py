@@ -1,55 +1,45 @@
-"""Tables of a command line's flags, from its parser."""
+"""Tables of a program's flags, from the program itself."""
 
 from __future__ import annotations
 
-import argparse
-import re
-
-_VARIABLE = re.compile(r" ?\[(BW_\w+)\]$| ?\((BW_\w+)(?:; default: \S+)?\)$")
-_DEFAULT = re.compile(r"(?:^|; | \(|, )default: [^)]*\)?")
-_DEPENDS = {"web_workers": "number of cores"}
-"""Defaults that differ from host to host."""
+import click
 
 
-def sections(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return a section of Markdown for each command of a parser, by the command's name."""
-    subparsers = parser._subparsers  # noqa: SLF001 - argparse has no public list
-    assert subparsers is not None
-    [action] = subparsers._group_actions  # noqa: SLF001
-    assert isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
-    about = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
-    return {name: _section(command, about[name]) for name, command in action.choices.items()}
+def sections(program: click.Group) -> dict[str, str]:
+    """Return a section of Markdown for each command of a program, by the command's name."""
+    context = click.Context(program, info_name=program.name)
+    found = {}
+    for name in program.list_commands(context):
+        command = program.get_command(context, name)
+        assert command is not None
+        found[name] = _section(f"{program.name} {name}", command, context)
+    return found
 
 
-def _section(parser: argparse.ArgumentParser, about: str) -> str:
-    flags = [action for action in parser._actions if action.option_strings and action.dest != "help"]  # noqa: SLF001
-    words = [
-        f"`{action.metavar}{' …' if action.nargs == '+' else ''}`"
-        for action in parser._actions  # noqa: SLF001
-        if not action.option_strings
-    ]
-    told = f"{about[:1].upper()}{about[1:]}." + (f" Takes {' '.join(words)}." if words else "")
+def _section(title: str, command: click.Command, context: click.Context) -> str:
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    words = [f"`{one.make_metavar(context)}`" for one in command.params if isinstance(one, click.Argument)]
+    about = " ".join((command.help or "").split()) + (f" Takes {' '.join(words)}." if words else "")
     head = "\n| flag | default | variable | meaning |\n|---|---|---|---|\n"
-    table = head + "\n".join(map(_row, flags)) + "\n" if flags else ""
-    return f"### {parser.prog}\n\n{told}\n{table}"
+    table = head + "\n".join(_row(one, context) for one in options) + "\n" if options else ""
+    return f"### {title}\n\n{_in_markdown(about)}\n{table}"
 
 
-def _row(action: argparse.Action) -> str:
-    told = (action.help or "") % {"default": action.default}
-    found = _VARIABLE.search(told)
-    variable = f"`{found[1] or found[2]}`" if found else ""
-    meaning = _DEFAULT.sub("", _VARIABLE.sub("", told)).strip()
-    if action.choices:
-        meaning = ", ".join(filter(None, (meaning, " or ".join(f"`{choice}`" for choice in action.choices))))
-    value = f" {action.metavar}" if action.metavar else ""
-    flag = ", ".join(action.option_strings)
-    return f"| `{flag}{value}` | {_default(action)} | {variable} | {meaning.replace('<', '&lt;')} |"
+def _row(option: click.Option, context: click.Context) -> str:
+    value = "" if option.is_flag else " " + option.make_metavar(context).replace("|", "\\|")
+    variable = f"`{option.envvar}`" if option.envvar else ""
+    meaning = _in_markdown(option.help or "")
+    return f"| `{', '.join(option.opts)}{value}` | {_default(option)} | {variable} | {meaning} |"
 
 
-def _default(action: argparse.Action) -> str:
-    given = action.default
-    if action.dest in _DEPENDS:
-        return _DEPENDS[action.dest]
-    if given in (None, False, []) or action.required:
-        return ""
-    return f"`{'.'.join(map(str, given)) if isinstance(given, tuple) else given}`"
+def _default(option: click.Option) -> str:
+    if option.required:
+        return "required"
+    given = option.default
+    if isinstance(given, str):
+        return f"`{given}`"
+    return option.show_default if isinstance(option.show_default, str) else ""
+
+
+def _in_markdown(text: str) -> str:
+    return text.replace("<", "&lt;")

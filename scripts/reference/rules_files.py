@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bw_exporter.config import tenants
-from bw_rules import arguments
+from bw_rules import cli
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.render import alertmanager, prometheus
@@ -29,7 +29,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     parts = {
         "configuration.md": {"keys": settings.keys_tables(), "thresholds": settings.thresholds_tables()},
         "alerts.md": alerts.sections(plain, routing.inhibit_rules),
-        "command-line.md": {"bw-rules": "\n".join(flags.sections(arguments.parsers({})[0]).values())},
+        "command-line.md": {"bw-rules": "\n".join(flags.sections(cli.program).values())},
     }
     return {
         root / "rules" / "billing.rules.yml": prometheus.render(

@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 import yaml
 
-from bw_exporter.cli import _parsers
+from bw_exporter.cli import program
 from bw_exporter.command_line import options
 from bw_exporter.serving.supervisor import ServeOptions
 from reference import kubernetes_example
@@ -57,10 +59,15 @@ def manifests(request: pytest.FixtureRequest) -> Manifests:
 
 
 def words(manifests: Manifests) -> Any:
-    """The container's words, read by the exporter's own parser, with the container's environment."""
-    args = manifests.container["args"]
+    """The container's words, read by the exporter's own commands, with the container's environment."""
+    name, *args = manifests.container["args"]
     environ = {one["name"]: one["value"] for one in manifests.container["env"]}
-    return _parsers(args, image_environment() | environ)[0].parse_args(args)
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in (image_environment() | environ).items():
+            patch.setenv(variable, value)
+        command = program.get_command(click.Context(program), name)
+        assert command is not None
+        return SimpleNamespace(**command.make_context(name, args).params)
 
 
 # Each by its own checker

@@ -9,8 +9,8 @@ from functools import cache
 
 import pytest
 
-from bw_exporter import cli
-from bw_rules import arguments
+from bw_exporter import cli as exporter
+from bw_rules import cli as rules
 from bw_rules.verify import tools
 from reference import flags
 from support.pages import ROOT, Block, pages
@@ -24,11 +24,9 @@ _FLAG = re.compile(r"(?<![\w-])--?[a-z][\w.-]*")
 def commands() -> dict[str, set[str]]:
     """The flags of each of our commands, by its name: `bw-exporter serve`."""
     found = {}
-    for name in cli._parsers([], {})[1]:
-        section = flags.sections(cli._parsers([name], {})[0])[name]
-        found[f"bw-exporter {name}"] = set(re.findall(r"^\| `(--[\w.-]+)", section, re.MULTILINE))
-    for name, section in flags.sections(arguments.parsers({})[0]).items():
-        found[f"bw-rules {name}"] = set(re.findall(r"^\| `(--[\w.-]+)", section, re.MULTILINE))
+    for program in (exporter.program, rules.program):
+        for name, section in flags.sections(program).items():
+            found[f"{program.name} {name}"] = set(re.findall(r"^\| `(--[\w.-]+)", section, re.MULTILINE))
     return found
 
 

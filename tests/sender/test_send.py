@@ -3,8 +3,6 @@ from __future__ import annotations
 import io
 import json
 import time
-from argparse import Namespace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,19 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stripe import SignatureVerificationError, WebhookSignature
 
-from bw_exporter.command_line.parser import Parser
-from bw_exporter.config import tenants
+from bw_exporter import cli
 from bw_simulator import sender
 
 from .webhook_sink import Sink
 
-load = partial(tenants.load, detectors={})
-
 
 def run(config: str, *words: str) -> int:
-    parser = Parser()
-    sender.add_arguments(parser)
-    return sender.run(parser.parse_args(words, Namespace(config_file=config)), load=load)
+    return cli.main(["send", "--config.file", config, *words])
 
 
 @pytest.fixture
@@ -154,3 +147,35 @@ def test_an_address_that_is_none_is_said(
 ) -> None:
     assert run(config, "--tenant", "shop-a", "--url", url, str(event)) == 1
     assert "give one such as http://127.0.0.1:8000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "advice"),
+    [
+        (
+            400,
+            "bad_signature",
+            "knows this tenant by another secret; sign with the tenants.yaml that it runs on",
+        ),
+        (400, "expired_signature", "the clocks of this machine"),
+        (400, "malformed", "no event of Stripe"),
+        (404, "no such tenant", "reload it after a change of tenants.yaml"),
+        (429, "over this tenant's rate limit", "send more slowly"),
+        (503, "not stored; send it again", "log says why"),
+    ],
+)
+def test_a_refusal_is_told_with_what_to_do(
+    sink: Sink,
+    config: str,
+    event: Path,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    text: str,
+    advice: str,
+) -> None:
+    sink.answers, sink.text = [status], text
+    assert run(config, "--tenant", "shop-a", "--url", sink.url, str(event)) == 1
+    captured = capsys.readouterr()
+    assert captured.out == f"{event}: {status} {text}\n"
+    assert advice in captured.err
+    assert "whsec_" not in captured.err

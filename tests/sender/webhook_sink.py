@@ -13,6 +13,7 @@ class Sink(ThreadingHTTPServer):
         self.received: list[tuple[str, bytes, str]] = []
         self.connections = 0
         self.answers: list[int] = []
+        self.text = '{"status": "accepted"}'
 
     @property
     def url(self) -> str:
@@ -35,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         if status == 0:  # hang up without an answer
             self.close_connection = True
             return
-        text = b'{"status": "accepted"}\n'
+        text = f"{self.server.text}\n".encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()

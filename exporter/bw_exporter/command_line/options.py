@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 
-from bw_exporter.command_line.parser import FromEnvironment
 from bw_exporter.config import durations, urls
 
 _HIGHEST_PORT = 65_535
@@ -15,7 +13,11 @@ _LARGEST = 10**12
 
 
 def address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT, [IPv6]:PORT or :PORT, which means every interface."""
+    """Read HOST:PORT, [IPv6]:PORT or :PORT, which means every interface.
+
+    >>> address("127.0.0.1:8000")
+    ('127.0.0.1', 8000)
+    """
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -27,36 +29,18 @@ def address(text: str) -> tuple[str, int]:
 
 
 def url(text: str) -> str:
-    """Read the address of a web server, to which a path is added."""
+    """Read the address of a web server, to which a path is added.
+
+    >>> url("https://hooks.example.com/")
+    'https://hooks.example.com'
+    """
     if not urls.is_base(text):
         raise ValueError(f"{text!r} is no address of a web server; write it as https://hooks.example.com")
     return text.rstrip("/")
 
 
-def storage_url(text: str) -> str:
-    """Read the URL of a store, where BW_STORAGE_URL may stand in for it."""
-    return text if isinstance(text, FromEnvironment) else _no_password(text, "the URL in BW_STORAGE_URL, or ")
-
-
-def bare_storage_url(text: str) -> str:
-    """Read the URL of a store that the command line alone can give."""
-    return _no_password(text, "")
-
-
-def _no_password(url: str, otherwise: str) -> str:
-    """Refuse a password: every user of a machine can see a command line."""
-    from bw_exporter.store.postgres.url import has_password  # noqa: PLC0415 - no other command needs a store
-
-    if has_password(url):
-        raise argparse.ArgumentTypeError(
-            "a password on the command line can be read by every user of this machine;"
-            f" give {otherwise}the password in a PGPASSFILE or PGPASSWORD"
-        )
-    return url
-
-
 def cores() -> int:
-    """Return how many cores this process may use, as far as that many workers may be had."""
+    """Return how many cores this process may use, at most as many as there may be workers."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(found, _MOST_WORKERS)
 
@@ -69,7 +53,11 @@ def workers(text: str) -> int:
 
 
 def duration(text: str) -> int:
-    """Read a Prometheus duration of at least a second."""
+    """Read a Prometheus duration of at least a second; return seconds.
+
+    >>> duration("1h30m")
+    5400
+    """
     seconds = durations.parse(text)
     if seconds < 1:
         raise ValueError("must be at least 1s")

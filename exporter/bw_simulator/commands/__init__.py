@@ -1,0 +1,1 @@
+"""The commands of bw-exporter that make Stripe's part up; bw_exporter.commands has the others."""

@@ -1,0 +1,4 @@
+"""The commands of bw-rules, a file each: a new file with a `command` is a new command.
+
+A command's file has its flags and calls what does the work, which it imports when it is run: bw-rules starts fast.
+"""
