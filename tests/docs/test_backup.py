@@ -54,10 +54,13 @@ def test_a_copy_taken_under_load_is_whole_and_serves_what_it_holds(tmp_path: Pat
         stage.play(block(SERVE, "stays", "9847"))
         program = str(Path(sys.executable).with_name("bw-exporter"))
         shop = subprocess.Popen(
-            [program, "simulate", "--rate", "300", "--url", stage.moved("http://127.0.0.1:8000"), "--quiet"],
+            [
+                program, "simulate", "--rate", "300", "--url", stage.moved("http://127.0.0.1:8000"), "--quiet",
+                "--web.metrics-address", stage.moved("127.0.0.1:9847"),
+            ],
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
-        )
+        )  # fmt: skip
         try:
             wait_for(stage, 100)
             with contextlib.closing(sqlite3.connect(f"file:{live}?mode=ro", uri=True)) as source:

@@ -81,7 +81,11 @@ class Monitored:
     def simulate(self, *flags: str) -> None:
         """Post live traffic."""
         config, url = str(self.folder / "tenants.yaml"), f"http://127.0.0.1:{self.webhooks}"
-        run(str(BIN / "bw-exporter"), "simulate", "--config.file", config, "--url", url, "--quiet", *flags)
+        private = f"127.0.0.1:{self.metrics}"
+        run(
+            str(BIN / "bw-exporter"), "simulate", "--config.file", config, "--url", url,
+            "--web.metrics-address", private, "--quiet", *flags,
+        )  # fmt: skip
 
     def _api(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(

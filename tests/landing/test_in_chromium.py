@@ -70,7 +70,8 @@ def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExport
         assert one.get("/").status == 200  # from now on refusals are dated
         command = [
             sys.executable, "-m", "bw_exporter", "simulate", "--config.file", str(one.config),
-            "--url", f"http://127.0.0.1:{one.public}", "--tenant", "shop", "--rate", "60", "--duration", "2s",
+            "--url", f"http://127.0.0.1:{one.public}", "--web.metrics-address", f"127.0.0.1:{one.private}",
+            "--tenant", "shop", "--rate", "60", "--duration", "2s",
             "--anomaly", "duplicate_charge", "--quiet",
         ]  # fmt: skip
         subprocess.run(command, check=True, timeout=limit(60), stdout=subprocess.DEVNULL)

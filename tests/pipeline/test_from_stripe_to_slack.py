@@ -116,7 +116,8 @@ class Pipeline:
     def simulate(self, *flags: str) -> subprocess.Popen[bytes]:
         return self._spawn(
             str(BIN / "bw-exporter"), "simulate", "--config.file", str(self.config),
-            "--url", f"http://127.0.0.1:{self.webhooks}", "--quiet", *flags,
+            "--url", f"http://127.0.0.1:{self.webhooks}",
+            "--web.metrics-address", f"127.0.0.1:{self.metrics}", "--quiet", *flags,
         )  # fmt: skip
 
     def _asked(self, query: str) -> Any:

@@ -26,7 +26,7 @@ def test_it_is_bound_to_loopback_unless_told_otherwise(tmp_path: Path):
     said = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environ, cwd=tmp_path
     ).stdout
-    assert "(default: 127.0.0.1:9847)" in " ".join(said.split())
+    assert "default: 127.0.0.1:9847]" in " ".join(said.split())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ SECRETS = {"shop-a": "whsec_a", "6f1c0123456789abcdef": "whsec_b", "sandbox": "w
 
 
 def run(config: str, *words: str) -> int:
-    return cli.main(["simulate", "--config.file", config, *words])
+    return cli.main(["simulate", "--config.file", config, "--yes", *words])
 
 
 def test_every_delivery_is_signed_with_its_tenants_own_secret(sink: Sink, config: str) -> None:
@@ -103,7 +103,7 @@ def test_an_unknown_anomaly_is_answered_with_those_there_are(
 def test_ctrl_c_and_sigterm_end_with_a_summary_and_no_traceback(
     sink: Sink, config: str, how: signal.Signals
 ) -> None:
-    words = [sys.executable, "-m", "bw_exporter", "simulate", "--config.file", config]
+    words = [sys.executable, "-m", "bw_exporter", "simulate", "--config.file", config, "--yes"]
     words += ["--url", sink.url, "--rate", "50"]
     with started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + limit(30)

@@ -63,8 +63,11 @@ WHOLE = (
     "FROM bw_marks GROUP BY",
     "FROM tenants",
     "FROM bw_tenants",
+    "EXISTS (SELECT 1 FROM events",
+    "EXISTS (SELECT 1 FROM bw_events",
 )
-"""The scrape, which shows everything; who has too many marks, asked each ten minutes; and the list of tenants."""
+"""The scrape, which shows everything; who has too many marks, asked each ten minutes; the list of tenants; and whether
+a tenant has real events, which `simulate` asks before it begins (0.1 s for a million events of SQLite)."""
 
 OF_THE_OLDEST = ("FROM marks WHERE tenant = ? ORDER BY at", "FROM bw_marks WHERE tenant = %s ORDER BY at")
 """The marks to evict of a tenant that has more than it may: all of its marks are ordered, a step for 20,000."""
@@ -139,6 +142,7 @@ def lived(store: Store) -> None:
     store.above_zero([1, 2, 3], ["prod"])
     store.findings(tenant=None, since_at=NOW - 50, limit=9)
     store.findings(tenant="prod", since_at=NOW - 50, limit=9)
+    store.remembers_event("prod", besides="evt_sim")
     store.prune(NOW, 500, forgotten)
     store.prune_marks(NOW + 3 * DAY, 50)
     store.evict(ROWS, lambda _charges: ())

@@ -218,3 +218,14 @@ def test_no_payer_can_be_read_from_the_file(path: Path, kind: str) -> None:
     assert b"ch_" in kept
     for personal in (b"cus_Personal", b"Fingerprint", b"jane", b"Jane", b"LastFour"):
         assert personal not in kept
+
+
+def test_an_event_is_remembered_by_its_tenant_whatever_its_id_begins_with(store: Store) -> None:
+    assert not store.remembers_event("shop")
+    store.write(lambda tx: tx.remember_event(NOW, "shop", "evt_sim1"))
+    assert store.remembers_event("shop")
+    assert not store.remembers_event("shop", besides="evt_sim")
+    assert not store.remembers_event("other")
+    store.write(lambda tx: tx.remember_event(NOW - DAY, "shop", "evt_1%_"))
+    assert store.remembers_event("shop", besides="evt_sim")
+    assert not store.remembers_event("other", besides="evt_sim")

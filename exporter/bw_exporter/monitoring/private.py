@@ -18,6 +18,7 @@ from bw_exporter.monitoring.basic_auth import BasicAuth
 from bw_exporter.monitoring.check_queue import BusyError
 from bw_exporter.monitoring.findings_table import as_dict
 from bw_exporter.monitoring.landing.pages import Sources, pages
+from bw_exporter.monitoring.real_events import real_events
 from bw_exporter.monitoring.tenant_names import is_possible, no_such_tenant
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def private_app(
     app.register_blueprint(
         pages(Sources(config, store, health, last_refusals, readiness.reason_not_ready, webhook_url))
     )
+    app.register_blueprint(real_events(config, store))
 
     @app.post("/-/reload")
     def reload() -> Response:

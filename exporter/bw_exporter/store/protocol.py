@@ -128,6 +128,12 @@ class StoreReader(Protocol):
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         """Return the newest findings first."""
 
+    def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
+        """Tell whether an event of a tenant is remembered whose id does not begin with `besides`.
+
+        For people who ask now and then: without an event of that kind all remembered ones are looked at.
+        """
+
     def close(self) -> None:
         """Let go of the database."""
 

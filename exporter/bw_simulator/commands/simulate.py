@@ -12,6 +12,18 @@ from bw_simulator.commands import _values as values
 @click.command("simulate", cls=Command)
 @config_file
 @flag("--url", "The exporter's public address.", default="http://127.0.0.1:8000", metavar="URL")
+@flag(
+    "--web.metrics-address",
+    "The exporter's private listener, which is asked whether a live tenant has events of Stripe.",
+    read=options.address,
+    default="127.0.0.1:9847",
+    metavar="HOST:PORT",
+)
+@switch(
+    "--yes",
+    "Ask nobody, and count made-up money for live tenants whatever they have received.",
+    variable=False,
+)
 @flag("--tenant", "Whose shops to play.", read=values.listed, shown_default="all", metavar="T,...")
 @flag("--seed", "Another seed, another story.", read=values.number, default="1", metavar="N")
 @flag("--rate", "Events per second, all shops together.", read=values.rate, default="5", metavar="N")
@@ -62,6 +74,8 @@ def command(
     *,
     config_file: str,
     url: str,
+    web_metrics_address: tuple[str, int],
+    yes: bool,
     tenant: list[str] | None,
     seed: int,
     rate: float,
@@ -79,11 +93,15 @@ def command(
     list: bool,  # noqa: A002 - the flag's own name
     quiet: bool,
 ) -> int:
-    """Play a shop: normal traffic and each anomaly."""
+    """Play a shop: normal traffic and each anomaly.
+
+    Made-up events count like real ones. They are posted for tenants of mode test, and for a live tenant only
+    while the exporter has no event of Stripe for it.
+    """
     from bw_exporter import tenants_file
     from bw_exporter.errors import BillingWatchError
+    from bw_simulator import guard, sender, simulate
     from bw_simulator import history as histories
-    from bw_simulator import sender, simulate
 
     if list:
         click.echo(simulate.listing())
@@ -99,6 +117,8 @@ def command(
         )
     struck = sender.tenant_of(tenants, anomaly_tenant) if anomaly_tenant else chosen[-1]
     played = chosen if struck in chosen else (*chosen, struck)
+    if not yes:
+        guard.refuse_to_mix(played, web_metrics_address)
     return simulate.play(
         played,
         url,

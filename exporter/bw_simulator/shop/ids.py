@@ -1,4 +1,7 @@
-"""Ids that look like Stripe's and are the same again for the same seed."""
+"""Ids that look like Stripe's and are the same again for the same seed.
+
+Those of events begin with `evt_sim`, by which the exporter tells made-up events from Stripe's.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTH = 24
+_MADE_UP = {"evt": "evt_sim"}
 
 
 class Ids:
@@ -17,9 +21,16 @@ class Ids:
         self._given = 0
 
     def new(self, prefix: str) -> str:
-        """Return the next id, such as `ch_3f…` for the prefix `ch`."""
+        """Return the next id of a kind.
+
+        >>> Ids().new("ch")
+        'ch_AOndKATy1VS3j5U9bDXcDrQY'
+        >>> Ids().new("evt")
+        'evt_simdKATy1VS3j5U9bDXcDrQY'
+        """
         self._given += 1
-        return f"{prefix}_{_text(f'{self._seed}/{self._given}')}"
+        begin = _MADE_UP.get(prefix, f"{prefix}_")
+        return begin + _text(f"{self._seed}/{self._given}")[len(begin) - len(prefix) - 1 :]
 
     def fingerprint(self) -> str:
         """Return the next card or account fingerprint, 16 characters."""

@@ -121,6 +121,15 @@ class PostgresStore:
         )
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
+    def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
+        if not may_be_stored(tenant):
+            return False
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM bw_events WHERE tenant = %s"
+            " AND (%s::text = '' OR NOT starts_with(event, %s)))"
+        )
+        return bool(self._reader.read(query, (tenant, besides, besides))[0][0])
+
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
         if not self._leads():
             return 0

@@ -48,3 +48,10 @@ class SqliteReads:
             (since_at, tenant, tenant, limit),
         )
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
+
+    def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM events"
+            " WHERE tenant = ?1 AND (?2 = '' OR substr(event, 1, length(?2)) <> ?2))"
+        )
+        return bool(self._read(query, (tenant, besides))[0][0])
