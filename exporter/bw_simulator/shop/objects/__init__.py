@@ -21,7 +21,6 @@ from bw_simulator.shop.objects.invoices import (
     subscription_line,
 )
 from bw_simulator.shop.objects.payments import (
-    bank_account,
     card,
     charge,
     failed_charge,
@@ -33,7 +32,6 @@ from bw_simulator.shop.objects.payments import (
 from bw_simulator.shop.objects.subscriptions import price, subscription, subscription_item
 
 __all__ = [
-    "bank_account",
     "card",
     "charge",
     "checkout_session",

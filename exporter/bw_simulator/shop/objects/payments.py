@@ -14,12 +14,6 @@ def card(fingerprint: str, **fields: object) -> Json:
     return {"type": "card", "card": {**details, "fingerprint": fingerprint, **fields}}
 
 
-def bank_account(fingerprint: str, **fields: object) -> Json:
-    """Return payment method details of a US bank account (ACH debit)."""
-    details = {"bank_name": "STRIPE TEST BANK", "last4": "6789"}
-    return {"type": "us_bank_account", "us_bank_account": {**details, "fingerprint": fingerprint, **fields}}
-
-
 def charge(
     ids: Ids,
     *,
