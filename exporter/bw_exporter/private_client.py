@@ -14,8 +14,8 @@ _MOST_BYTES = 10_000
 def ask(address: tuple[str, int], path: str) -> tuple[int, str]:
     """GET a path; return the status and the beginning of the body.
 
-    It is asked without TLS, then with it. The certificate is not verified: what is asked for is no secret, and an
-    address is in no certificate. Raises OSError (ssl.SSLError where the listener wants a certificate of the client).
+    It tries without TLS, then with it. The certificate is not verified: nothing secret is sent or received, and a
+    certificate names no address. Raises OSError (ssl.SSLError where the listener wants a certificate of the client).
     """
     host, port = address
     host = _EVERY_INTERFACE.get(host, host)

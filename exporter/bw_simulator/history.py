@@ -73,14 +73,14 @@ def write(wanted: Wanted, tenants: Tenants, chosen: Sequence[Tenant], *, seed: i
     with _findings_not_logged(), tempfile.TemporaryDirectory(prefix="billingwatch-past-") as folder:
         store = open_store(wanted.storage_url or f"sqlite:///{folder}/billingwatch.db")
         try:
-            told = past.live_through(chosen, store, steps, seed=seed, troubles=troubles)
+            scrapes = past.simulate(chosen, store, steps, seed=seed, troubles=troubles)
             scrape = _last_scrape(store, tenants, steps)
         finally:
             store.close()
     target = Target(wanted.job, wanted.instance)
     try:
         with output.open("wb") as out:
-            written = past_file.write(out, scrape, told.by_line, steps.moments, target)
+            written = past_file.write(out, scrape, scrapes.by_line, steps.moments, target)
             size = out.tell()
     except OSError as error:
         raise BillingWatchError(f"{output} cannot be written: {error.strerror}") from error

@@ -58,7 +58,7 @@ class Tally:
 class Simulation:
     """Posts what happens in the shops of some tenants to one exporter.
 
-    `clock` gives Unix seconds and `sleep` waits; `told` is called with each anomaly as it strikes.
+    `clock` gives Unix seconds and `sleep` waits; `on_strike` is called with each anomaly as it strikes.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class Simulation:
         strikes: Iterable[Strike],
         clock: Callable[[], float],
         sleep: Callable[[float], object],
-        told: Callable[[Strike], None],
+        on_strike: Callable[[Strike], None],
     ) -> None:
         self.tally = Tally()
         self._url = url
         self._seed = seed
         self._rate = rate
-        self._clock, self._sleep, self._told = clock, sleep, told
+        self._clock, self._sleep, self._on_strike = clock, sleep, on_strike
         self._connection = Connection(url)
         self._tenants = {tenant.id: tenant for tenant in tenants}
         started_at = int(clock())
@@ -133,22 +133,22 @@ class Simulation:
         self._connection.close()
 
     def _happen(self, now: int) -> int:
-        """Let something happen in one of the shops; return how many events that made."""
+        """Post the next events of one of the shops; return how many."""
         open_shops = [name for name, shop in self._shops.items() if shop.mood != "silent"]
         if not open_shops:
             return 1
         tenant_id = self._random.choice(open_shops)
-        told, out_of_order = deliveries(tenant_id, self._shops[tenant_id].next(now), self._random)
+        made, out_of_order = deliveries(tenant_id, self._shops[tenant_id].next(now), self._random)
         self.tally.out_of_order += out_of_order
-        for delivery in told:
+        for delivery in made:
             self._post(delivery)
-        return len(told)
+        return len(made)
 
     def _strike(self, strike: Strike, now: int) -> None:
         shop = self._shops[strike.tenant_id]
         shop.suffer(anomalies.load(strike.name).leaves)
         events = anomalies.play(strike.name, strike.tenant_id, now, seed=self._seed)
-        self._told(strike)
+        self._on_strike(strike)
         for delivery in deliveries(strike.tenant_id, [shop.stamped(one) for one in events])[0]:
             self._post(delivery)
 

@@ -1,4 +1,4 @@
-"""A simulated past: shops live through it, and the exporter's own line counts what they tell, step by step."""
+"""A simulated past: the exporter's own code counts the events of made-up shops, step by step."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ class Steps:
 
 
 @dataclass(slots=True)
-class Told:
+class Scrapes:
     """What each scrape would have shown, by the line up to the value: (number of the step, value from then on)."""
 
     by_line: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     _latest: dict[str, int] = field(default_factory=dict)
 
     def note(self, step: int, samples: dict[str, int]) -> None:
-        """Take in the lines of one scrape; those that stand still cost nothing."""
+        """Keep the lines of one scrape whose value has changed."""
         for line, value in samples.items() - self._latest.items():
             self.by_line.setdefault(line, []).append((step, value))
         self._latest.update(samples)
 
 
-def live_through(
+def simulate(
     tenants: Sequence[Tenant], store: Store, steps: Steps, *, seed: int, troubles: Iterable[Trouble] = ()
-) -> Told:
-    """Let the tenants' shops live from the first step to the last, counted in `store`, which must be new.
+) -> Scrapes:
+    """Simulate the tenants' shops from the first step to the last and count their events in `store`, which must be new.
 
     The same tenants, steps, seed and troubles make the same past. Raises StoreUnavailableError, and
     BillingWatchError where the store already knows one of the tenants.
@@ -90,7 +90,7 @@ def live_through(
     store.register([tenant.id for tenant in tenants], at[0])
     arriving = _arrivals(tenants, steps, seed, list(troubles))
     ahead = next(arriving, None)
-    told, commits = Told(), -1
+    scrapes, commits = Scrapes(), -1
     for number, moment in enumerate(at):
         arrived = []
         while ahead is not None and ahead.at <= moment:
@@ -103,8 +103,8 @@ def live_through(
         if shared.get(_COMMITS) != commits:
             commits = shared.get(_COMMITS, 0)
             for tenant_id in ("", *(tenant.id for tenant in tenants)):
-                told.note(number, store.samples(tenant_id))
-    return told
+                scrapes.note(number, store.samples(tenant_id))
+    return scrapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +156,10 @@ def _life(tenant: Tenant, steps: Steps, seed: int, troubles: Sequence[Trouble]) 
             if at > end_at - seconds:
                 budget.limit = 0
         if turn is None:
-            told = shop.next(at - chance.choice(_LAGS_SECONDS))
+            events = shop.next(at - chance.choice(_LAGS_SECONDS))
         else:
-            told = [shop.stamped(one) for one in turn(shop)]
-        for delivery in deliveries(tenant.id, told, chance)[0]:
+            events = [shop.stamped(one) for one in turn(shop)]
+        for delivery in deliveries(tenant.id, events, chance)[0]:
             yield _Arrival(at, tenant, delivery)
 
 

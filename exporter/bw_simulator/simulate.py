@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 10.0
 
 _DRAIN_SECONDS = 20.0
 _LINE_SECONDS = {True: 0.25, False: 5.0}
-"""How often the progress is told: on a terminal, and elsewhere."""
+"""How often the progress is printed: on a terminal, and elsewhere."""
 
 
 def listing() -> str:
@@ -72,7 +72,7 @@ def play(
         ],
         clock=time.time,
         sleep=stopping.wait,
-        told=progress.struck,
+        on_strike=progress.struck,
     )
     with _signals(stopping):
         while not stopping.is_set() and (time.time() < ends_at or simulation.strikes_left):
@@ -88,7 +88,7 @@ def play(
 
 @contextmanager
 def _signals(stopping: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the play after the event at hand; a second one ends it at once."""
+    """Have Ctrl-C and SIGTERM end the simulation after the current event; a second one ends it at once."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, _: object) -> None:
@@ -111,15 +111,15 @@ class _Progress:
         self._started_at = started_at
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
-        self._told_at = 0.0
+        self._printed_at = 0.0
         self._complained: set[str] = set()
 
     def line(self, simulation: Simulation) -> None:
-        """Tell how it goes, if it is time to."""
+        """Print the progress, if it is time to."""
         now = time.time()
-        if self._quiet or now - self._told_at < _LINE_SECONDS[self._terminal]:
+        if self._quiet or now - self._printed_at < _LINE_SECONDS[self._terminal]:
             return
-        self._told_at = now
+        self._printed_at = now
         tally, seconds = simulation.tally, max(now - self._started_at, 1.0)
         text = f"{seconds:4.0f} s  {tally.posted} events acknowledged, {tally.posted / seconds:.1f}/s"
         if simulation.waiting:
@@ -133,7 +133,7 @@ class _Progress:
                 self._say(complaint)
 
     def struck(self, strike: Strike) -> None:
-        """Tell of an anomaly that strikes now."""
+        """Print that an anomaly strikes now, and what to see of it."""
         anomaly = anomalies.load(strike.name)
         if not self._quiet:
             clock = time.strftime("%H:%M:%S")
@@ -156,7 +156,7 @@ class _Progress:
 
 
 def _wrapped(text: str) -> str:
-    """Return a told line broken to the width of the terminal, indented past its time."""
+    """Return a line broken to the width of the terminal, indented past its time."""
     width = min(shutil.get_terminal_size().columns, 110)
     return textwrap.fill(text, width, subsequent_indent=" " * 10, break_on_hyphens=False)
 

@@ -88,7 +88,7 @@ def live(stack: Stack, sink: Sink, args: argparse.Namespace, *, alone: bool) -> 
     strikes = [
         Strike(began_at + pause * number, name, STRUCK) for number, name in enumerate(anomalies.names(), 1)
     ]
-    told: list[Strike] = []
+    struck: list[Strike] = []
     simulation = Simulation(
         tenants.load(str(stack.config), detectors=THRESHOLDS).all,
         f"http://127.0.0.1:{stack.public}",
@@ -97,14 +97,14 @@ def live(stack: Stack, sink: Sink, args: argparse.Namespace, *, alone: bool) -> 
         strikes=strikes if alone else [],
         clock=time.time,
         sleep=stack.stopping.wait,
-        told=told.append,
+        on_strike=struck.append,
     )
     story = None if alone else Story(simulation, sink.messages, say)
     status = 0
     while not stack.stopping.is_set() and time.time() < ends_at:
         simulation.step()
-        while told:
-            story.struck(told.pop(0)) if story else say_struck(told.pop(0))
+        while struck:
+            story.struck(struck.pop(0)) if story else say_struck(struck.pop(0))
         if story:
             story.turn()
             if args.once and story.complete:

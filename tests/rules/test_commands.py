@@ -344,3 +344,14 @@ def test_every_flag_has_a_variable_of_its_own_beside_those_of_the_exporter(
     assert "kind: PrometheusRule" in said
     assert "team: payments" in said
     assert "env: prod" in said
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(_tenants: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bw_rules.explain.listing", interrupted)
+    assert main(["list", "--config.file", file]) == 130
+    assert "Traceback" not in capsys.readouterr().err

@@ -62,7 +62,7 @@ def flag(
     """Return a decorator that adds a flag to a command.
 
     `--web.workers` is the parameter `web_workers` and has the variable BW_WEB_WORKERS, unless `variable` is False; an
-    empty variable counts as none. `read` makes the value of the text. `shown_default` is shown instead of a default
+    empty variable counts as none. `read` turns the text into the value. `shown_default` is shown instead of a default
     that is long or differs from machine to machine.
     """
     kind: click.ParamType[Any] | type[str]

@@ -54,7 +54,7 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a command line; an unknown one is answered with those that are near."""
+        """Find the command of a command line; raise NoSuchCommand, with similar names, where there is none."""
         if args[0] not in self._modules and not args[0].startswith("-"):
             raise click.NoSuchCommand(args[0], possibilities=self._modules, ctx=ctx)
         return super().resolve_command(ctx, args)
@@ -80,7 +80,7 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
     """Run the command that a command line names; return the exit status.
 
     0 done; 1 for a BillingWatchError, which is printed, and where the reader of the output has gone; 2 for a mistaken
-    command line. Without `argv` it is that of this process.
+    command line; 130 for Ctrl-C. Without `argv` it is that of this process.
     """
     try:
         status = program.main(argv, prog_name=program.name, standalone_mode=False)
@@ -88,8 +88,7 @@ def run(program: Program, argv: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        sys.stderr.write("interrupted\n")
-        return 1
+        return 130  # as a shell says of a program that Ctrl-C ended
     except BillingWatchError as error:
         sys.stderr.write(f"{error}\n")
         return 1
