@@ -204,8 +204,8 @@ def _refusals() -> tuple[Lines | Table, ...]:
         ),
         panels.lines(
             "Refused in 15 minutes, by tenant",
-            "As recorded by the rules. Normal: zero. From five that are more than were accepted, BillingWebhookRefused "
-            "fires.",
+            "As recorded by the rules. Normal: zero. From five that are more than were accepted, or that "
+            "name no tenant, BillingWebhookRefused fires.",
             "short",
             Query(f"topk(10, {recorded(REFUSED.delta_name(900), SOME)})", "{{tenant}}"),
         ).links([panels.runbook("BillingWebhookRefused")]),

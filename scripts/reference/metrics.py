@@ -27,7 +27,7 @@ _WITHOUT_EVENTS = {
     catalog.CONFIG_LAST_RELOAD_SUCCESSFUL: "start, SIGHUP and `POST /-/reload`",
     catalog.CONFIG_LAST_RELOAD_SUCCESS_AT: "start, SIGHUP and `POST /-/reload`",
     catalog.EVENTS_IGNORED: "every validly signed delivery that is not applied",
-    catalog.WEBHOOK_REQUESTS: "every request to `/webhooks/…`",
+    catalog.WEBHOOK_REQUESTS: "every request to a tenant's URL, and with a `Stripe-Signature` header to any other",
     catalog.STORE_COMMITS: "every commit that changed a count",
 }
 _CHECKS = {catalog.DUPLICATE_CHARGES: "duplicate charges", catalog.INVOICE_CHECKS: "invoices"}

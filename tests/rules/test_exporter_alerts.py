@@ -65,11 +65,12 @@ def steady(value: int, since: int, then: int) -> str:
         ),
         (
             {
-                REQUESTS % ("", "unknown_tenant"): f"0+9x{MINUTES}",
+                REQUESTS % ("", "unknown_tenant"): f"0+0x{MINUTES - 10} 1+1x9",
                 REQUESTS % ("t", "accepted"): f"0+5x{MINUTES}",
             },
-            set(),
+            {"BillingWebhookRefused"},
         ),
+        ({REQUESTS % ("", "unknown_tenant"): steady(90, 10, 94)}, set()),
         ({EVENTS: f"100+1x{MINUTES - 3} 20+1x2"}, {"BillingCounterReset"}),
         ({EVENTS: f"100+1x{MINUTES - 93} _x90 20+1x2"}, {"BillingCounterReset"}),
         ({CREATED: f"-2592000+0x{MINUTES}"}, {"BillingHistoryMissing"}),

@@ -128,6 +128,6 @@ def test_a_connection_serves_many_requests_and_an_event_may_come_in_pieces(expor
 
 
 def test_the_private_paths_are_not_on_the_public_listener(exporter: RunningExporter):
-    for path in ("/metrics", "/-/healthy", "/-/ready", "/findings", "/"):
+    for path in ("/metrics", "/-/ready", "/findings", "/"):
         assert ask(exporter.public, "GET", path).status == 404
     assert ask(exporter.public, "POST", "/-/reload").status == 404

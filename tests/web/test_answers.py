@@ -163,8 +163,65 @@ def test_a_secret_being_rolled_signs_bytes_too() -> None:
 def test_an_unknown_tenant_is_404_and_counted_without_its_name(listener: Listener) -> None:
     for segment in ("nobody", "SHOP", "shop%20", "shop%2F", "%F0%9F%92%B3"):
         assert listener.post(BODY, sign(BODY, SECRET, NOW), f"/webhooks/{segment}").status_code == 404
-    assert listener.value(catalog.WEBHOOK_REQUESTS, catalog.UNKNOWN_TENANT, tenant_id="") >= 4
+    assert listener.value(catalog.WEBHOOK_REQUESTS, catalog.UNKNOWN_TENANT, tenant_id="") == 5
     listener.check_exposition()
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/webhooks", "/webhooks/", "/webhooks/shop/", "/api/webhooks/shop", "/-/healthy"]
+)
+def test_what_stripe_posts_to_a_wrong_path_is_counted(listener: Listener, path: str) -> None:
+    assert listener.post(BODY, sign(BODY, SECRET, NOW), path).status_code in (404, 405)
+    assert listener.value(catalog.WEBHOOK_REQUESTS, catalog.UNKNOWN_TENANT, tenant_id="") == 1
+
+
+def test_what_scanners_ask_for_is_not_counted(listener: Listener) -> None:
+    for path in ("/", "/webhooks/nobody", "/wp-login.php"):
+        assert listener.post(BODY, None, path).status_code in (404, 405)
+        headers = {"Stripe-Signature": "t=1,v1=a"}
+        assert listener.app.test_client().get(path, headers=headers).status_code in (404, 405)
+    assert listener.value(catalog.WEBHOOK_REQUESTS, catalog.UNKNOWN_TENANT, tenant_id="") == 0
+
+
+def test_a_load_balancer_may_ask_for_health_and_for_nothing_else(listener: Listener) -> None:
+    client = listener.app.test_client()
+    assert (client.get("/-/healthy").status_code, client.get("/-/healthy").text) == (200, "healthy\n")
+    assert client.head("/-/healthy").status_code == 200
+    for method in ("post", "put", "delete", "options"):
+        assert getattr(client, method)("/-/healthy").status_code == 405
+    assert {client.get(path).status_code for path in ("/-/ready", "/-/", "/-/healthy/")} == {404}
+
+
+def test_each_reason_of_refusal_is_logged_once_in_ten_minutes_with_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    with listening(tenant(), tenant(id="other", path="other")) as listener:
+        refusals = listener.refusals
+        refusals._clock = lambda: now
+
+        def refused() -> list[tuple[object, ...]]:
+            refusals.flush(listener.store)
+            said = [
+                tuple(vars(record).get(name) for name in ("reason", "requests", "tenant"))
+                for record in caplog.records
+            ]
+            caplog.clear()
+            return said
+
+        for _ in range(3):
+            listener.post(BODY, "t=1,v1=INJECTED")
+        listener.post(BODY, "t=1,v1=a", "/webhooks/other")
+        listener.post(BODY, "t=1,v1=a", "/webhooks/INJECTED")
+        refusals.flush(listener.store)
+        assert "INJECTED" not in caplog.text
+        assert refused() == [("bad_signature", 4, "shop, other"), ("unknown_tenant", 1, None)]
+        listener.post(BODY, "t=1,v1=a")
+        now = 599.0
+        assert refused() == []
+        listener.post(BODY, "t=1,v1=a")
+        now = 600.0
+        assert refused() == [("bad_signature", 2, "shop")]
 
 
 def test_a_tenant_with_a_path_token_is_found_by_it_alone() -> None:

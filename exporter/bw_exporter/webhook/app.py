@@ -1,4 +1,4 @@
-"""The public listener: POST /webhooks/<tenant>, and nothing else."""
+"""The public listener: POST /webhooks/<tenant>, a health path for load balancers, and nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
     def webhook(segment: str) -> Response:
         tenant = config.state.tenants.by_path.get(segment)
         if tenant is None:
-            refusals.count("", "unknown_tenant")
+            count_unknown()
             return _answer(404, "no such webhook; compare the URL with the exporter's landing page")
         body = _body()
         if body is None:
@@ -78,6 +78,15 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
 
         return DurableAnswer(intake.work, store, conclude)
 
+    @app.get("/-/healthy", provide_automatic_options=False)
+    def healthy() -> Response:
+        return _answer(200, "healthy")
+
+    def count_unknown() -> None:
+        """Count what Stripe posts to an address that no tenant has; scanners send no such header."""
+        if request.method == "POST" and "Stripe-Signature" in request.headers:
+            refusals.count("", "unknown_tenant")
+
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         # Flask would answer 500 and log the path, which may be a tenant's token.
@@ -86,6 +95,7 @@ def public_app(  # noqa: C901 - one handler for each way a request can end
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
+        count_unknown()
         answer = _answer(error.code or 400, error.name.lower())
         answer.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
         return answer

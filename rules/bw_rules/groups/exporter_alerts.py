@@ -19,7 +19,7 @@ NAME = "watchdog"
 """Value of the label `detector` on these alerts, and name of their group, which configurations of users match."""
 EVALUATION_FAILURES = "BillingRuleEvaluationFailures"
 _MINUTE = 60
-_REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited"'
+_REFUSED = 'result=~"bad_signature|expired_signature|malformed|too_large|rate_limited|unknown_tenant"'
 _OUR_GROUPS = 'rule_group=~".*;billingwatch[.][a-z_]+([.][a-z0-9]+)*"'
 """Prometheus' label is the rule file, which may be anybody's, and after `;` the group's name."""
 _ACCEPTED = 'result=~"accepted|redelivered"'
@@ -136,18 +136,23 @@ def alerts(job: str) -> tuple[ExporterAlert, ...]:
         ExporterAlert(
             "BillingWebhookRefused",
             "warning",
-            "More webhook requests are refused than accepted.",
-            f"{VALUE} requests for {{{{ $labels.tenant }}}} were refused within {duration(_WINDOW)}, more "
-            "than were accepted. The exporter's landing page says why.",
-            f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})',
+            "Webhook requests are refused.",
+            f"{VALUE} requests {{{{ if $labels.tenant }}}}for {{{{ $labels.tenant }}}} were refused within "
+            f"{duration(_WINDOW)}, more than were accepted{{{{ else }}}}with a Stripe signature named no tenant within "
+            f"{duration(_WINDOW)}{{{{ end }}}}. The exporter's landing page says why.",
+            f'{refused}{{tenant!=""}} >= 5\nand on (tenant) ({refused} > on (tenant) {accepted})\n'
+            f'or\n{refused}{{tenant=""}} >= 5',
             Runbook(
-                "Most requests to this tenant's URL were answered 400, 413 or 429.",
+                "Most requests to this tenant's URL were answered 400, 413 or 429. Without a tenant: requests with a "
+                "`Stripe-Signature` header were answered 404 or 405, since no tenant has their URL.",
                 "Events that Stripe sends are not counted. Stripe repeats them for three days.",
                 f"1. Why, within {duration(_WINDOW)}?"
                 f"{first_look(catalog.WEBHOOK_REQUESTS, 'result', duration(_WINDOW))}"
                 "2. `bad_signature`: the secret in tenants.yaml is not that of the endpoint, or a stranger posts. "
                 "Compare with Stripe's dashboard, Developers > Webhooks; while rolling, list both secrets.\n"
-                "3. `expired_signature`: the clock is wrong. `rate_limited`: raise `rate_limit`.",
+                "3. `expired_signature`: the clock is wrong. `rate_limited`: raise `rate_limit`.\n"
+                "4. `unknown_tenant`: compare the URL of each endpoint in Stripe's dashboard with the landing page, "
+                "letter by letter: a slash at its end, a prefix that a proxy adds, a tenant that was removed.",
                 "Give the tenant a `path_token`, so that strangers cannot find its URL.",
             ),
             labels=("tenant",),
