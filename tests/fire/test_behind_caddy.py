@@ -134,3 +134,26 @@ def test_honest_senders_do_not_notice_a_thousand_slow_ones(
         f" {percentile(alone.took, 99) * 1000:.0f} ms alone, {percentile(beside.took, 99) * 1000:.0f} ms beside them;"
         f" {counted:.0f} acknowledged and counted"
     )
+
+
+def test_what_stripe_posts_to_a_wrong_path_passes_the_shipped_proxy_to_be_counted_and_nothing_else_does(
+    proxied: tuple[RunningExporter, Proxy],
+):
+    exporter, proxy = proxied
+    signed = "Stripe-Signature: t=1,v1=a"
+    for path in ("/", "/hooks/prod"):
+        for method, header in (("POST", signed), ("POST", "Accept: */*"), ("GET", signed)):
+            assert _status(proxy, method, path, header) == 404
+    assert _status(proxy, "GET", "/-/healthy", signed) == 404
+    assert _status(proxy, "POST", "/webhooks/prod", signed) == 400
+    eventually(lambda: exporter.requests("unknown_tenant", tenant="") == 2)
+
+
+def _status(proxy: Proxy, method: str, path: str, header: str) -> int:
+    with (
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE_SECONDS) as plain,
+        proxy.tls.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: 0\r\nConnection: close"
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
