@@ -75,6 +75,7 @@ def serve(options: ServeOptions, tenants: Tenants) -> None:
     keep_memory_private()
     _allow_many_connections()
     _register(options.storage_url, tenants)
+    _warn_of_unread(tenants)
     state = ConfigState(
         tenants, int(time.time()), last_reload_successful=True, problems=(), attempted_monotonic=attempted
     )
@@ -96,6 +97,12 @@ def _register(storage_url: str, tenants: Tenants) -> None:
         store.register([tenant.id for tenant in tenants.all], int(time.time()))
     finally:
         store.close()
+
+
+def _warn_of_unread(tenants: Tenants) -> None:
+    """Log each key that is right and has no effect: the file is used, and probably means something else."""
+    for one in tenants.unread:
+        logger.warning("a key has no effect", extra={"key": one.path, "problem": one.message})
 
 
 class Supervisor(Arbiter):  # type: ignore[misc]
@@ -256,6 +263,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
                 attempted_monotonic=attempted,
             )
             self._catch_up_if_there_is_a_key()
+            _warn_of_unread(tenants)
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
         self._tell_workers()
         if self._judge_again:

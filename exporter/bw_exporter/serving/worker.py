@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RELOAD_TIMEOUT_SECONDS = 60.0
+RELOAD_TIMEOUT_SECONDS = 75.0
 """More than a file that takes all its time twice: once for an earlier wish, and once for this one."""
 
 
