@@ -157,7 +157,7 @@ def test_receivers_of_the_defaults_are_kept_though_every_tenant_names_its_own(
     assert route(amtool, file, tenant="later", severity="critical", **FRAUD) == ["pager", "slack"]
     assert route(amtool, file, tenant="mute", severity="critical", **FRAUD) == ["nobody"]
     (remark,) = alertmanager.routing(tenants, (0, 25)).remarks
-    assert remark == "alerts of mute reach nobody; set watchdog.notify to hear of them"
+    assert remark == "alerts of mute reach nobody; name receivers under watchdog.notify"
 
 
 def test_silence_keeps_a_drop_quiet_only_where_it_is_at_least_as_severe(config: Callable[[str], Tenants]):

@@ -1,4 +1,4 @@
-"""What `bw-exporter check-config` says of a tenants.yaml: that it is good, what to mind, or each mistake."""
+"""What `bw-exporter check-config` reports of a tenants.yaml: that it is good, warnings, or each mistake."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def warnings(tenants: Tenants) -> list[str]:
     used |= {*tenants.default_notify, *(tenants.watchdog.notify or ())}
     silent = [tenant for tenant in tenants.all if not tenant.notify]
     if tenants.receivers and silent:
-        lines.append(f"{_named(silent)}: names no receiver under notify; only the watchdog's hear of it")
+        lines.append(
+            f"{_named(silent)}: names no receiver under notify; only the receivers of watchdog.notify get its alerts"
+        )
     unheard = [tenant for tenant in tenants.all if tenant.notify and _unheard(tenant, tenants)]
     if unheard:
         lines.append(f"{_named(unheard)}: has alerts below the min_severity of all its receivers")

@@ -16,7 +16,7 @@ class ConfigState:
 
     After a bad file `tenants` and `loaded_at` are those of the last good one and `problems` says, a line
     each, what is wrong. `attempted_monotonic` is the host's monotonic clock just before the file was read,
-    comparable between processes: a state answers a wish to reload that is not younger than it.
+    comparable between processes: a state answers every request to reload that was made before it.
     """
 
     tenants: Tenants

@@ -1,4 +1,4 @@
-"""From a mistake in tenants.yaml to one line that tells the way out."""
+"""From a mistake in tenants.yaml to one line that says what to do."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_base(text: str) -> bool:
-    """Tell whether a path may be added to `text`: a scheme of the web, a host, no query, no fragment.
+    """Return whether a path may be added to `text`: a scheme of the web, a host, no query, no fragment.
 
     >>> is_base("https://grafana.example.com/d"), is_base("grafana.example.com"), is_base("https://a/?b")
     (True, False, False)

@@ -233,7 +233,7 @@ def _by_name(node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
 def _decimal(text: str) -> Decimal | None:
     """Return a finite number, exactly as written; a NaN would raise at each comparison from here on.
 
-    1e999999999 is one too to Decimal, and takes all memory there is once someone asks for its digits.
+    Decimal takes 1e999999999 too, whose digits would fill all memory.
     """
     if "_" in text or len(text) > _LONGEST_NUMBER:
         return None

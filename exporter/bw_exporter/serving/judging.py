@@ -1,7 +1,7 @@
 """Configurations are read and judged in a child process, so that no file can take the supervisor's time or memory.
 
-The child is forked from whoever asks and lives for one file. It hands back what it made over a pipe, pickled: the pipe
-is our own, and secrets that were read touch no disk. However it ends, its parent goes on.
+The child reads one file and ends. It sends what it made over a pipe, pickled: both ends are our own, and secrets are
+written to no disk. However the child ends, its parent goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from bw_exporter.errors import BillingWatchError, ConfigError, Problem
 from bw_exporter.monitoring import web_config
 from bw_exporter.monitoring.web_config import WebConfig
+from bw_exporter.serving.private_memory import keep_memory_private
 
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
@@ -67,13 +68,13 @@ class Judgement:
         os.close(write_end)
 
     def poll(self, wait_seconds: float = 0.0) -> bool:
-        """Tell whether the child has something to say or has ended, waiting for that so long."""
+        """Return whether the child has sent something or ended, after waiting for it so long."""
         readable = select.poll()
         readable.register(self._read_end, select.POLLIN)
         return bool(readable.poll(wait_seconds * 1000))
 
     def is_late(self) -> bool:
-        """Tell whether the child has had its time."""
+        """Return whether the child's time is over."""
         return self._left() <= 0
 
     def result(self) -> Any:  # noqa: ANN401 - whatever `load` returns
@@ -151,8 +152,10 @@ def at_start(
 ) -> tuple[WebConfig, Tenants]:
     """Return what web.yml, where there is one, and tenants.yaml say.
 
-    Raises BillingWatchError with the mistakes of both.
+    From here on the memory of this process and of its children is kept private. Raises BillingWatchError with the
+    mistakes of both files.
     """
+    keep_memory_private()
     found: list[str] = []
     web, tenants = WebConfig(), None
     try:

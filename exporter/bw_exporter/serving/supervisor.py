@@ -24,7 +24,6 @@ from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.judging import Judgement
 from bw_exporter.serving.listening import Address, bind, shown
-from bw_exporter.serving.private_memory import keep_memory_private
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
 from bw_exporter.store import open_store
 from bw_exporter.webhook.rate_limit import RateLimiter
@@ -72,7 +71,6 @@ def serve(options: ServeOptions, tenants: Tenants) -> None:
     Raises StoreUnusableError, StoreUnavailableError or ListenError before anything is served.
     """
     attempted = time.monotonic()
-    keep_memory_private()
     _allow_many_connections()
     _register(options.storage_url, tenants)
     _warn_of_unread(tenants)
@@ -219,7 +217,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         logger.info("stopped")
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
-        """Wait for signals, or for the child that judges the configuration; several wishes to reload are one."""
+        """Wait for signals, or for the child that judges the configuration; several requests to reload are one."""
         if self._judgement is None:
             return list(dict.fromkeys(super().wait_for_signals(timeout)))
         found = super().wait_for_signals(_LOOK_SECONDS)
@@ -228,19 +226,19 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         return list(dict.fromkeys(found))
 
     def handle_hup(self) -> None:
-        """Have the configuration judged; meanwhile workers are replaced and SIGTERM is heard."""
+        """Have the configuration judged; meanwhile workers are replaced and other signals are handled."""
         if self._judgement is not None:
-            self._judge_again = True  # the file may have been read before it was what is wished for now
+            self._judge_again = True  # the file may have changed since it was read
             return
         attempted = time.monotonic()
         try:
             self._judgement = Judgement(self.options.config_file, self.options.load)
         except OSError as error:
             self._keep_what_is_in_force(attempted, (f"no process to judge it in ({error}); try again",))
-            self._tell_workers()
+            self._send_to_workers()
 
     def _take_judgement(self, judgement: Judgement) -> None:
-        """Put the configuration in force, or say why not; every worker hears of it before this returns."""
+        """Put the configuration in force, or log why not; every worker has the outcome before this returns."""
         attempted = judgement.started_monotonic
         self._judgement = None
         try:
@@ -265,7 +263,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             self._catch_up_if_there_is_a_key()
             _warn_of_unread(tenants)
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
-        self._tell_workers()
+        self._send_to_workers()
         if self._judge_again:
             self._judge_again = False
             self.handle_hup()
@@ -277,14 +275,14 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         for line in problems:
             logger.error("the configuration was not reloaded", extra={"problem": line})
 
-    def _tell_workers(self) -> None:
-        """Public workers first: when the private one answers a wish to reload, all have the outcome."""
+    def _send_to_workers(self) -> None:
+        """Public workers first: when the private one answers a request to reload, all have the outcome."""
         message = encode(self.state)
         for role in ("public", "catch_up", "private"):
             deadline = time.monotonic() + TAKE_CONFIG_SECONDS
-            told = {pid: worker for pid, worker in self.WORKERS.items() if worker.role == role}
-            sent = {pid for pid, worker in told.items() if worker.context.channel.send(message, deadline)}
-            for pid, worker in told.items():
+            workers = {pid: worker for pid, worker in self.WORKERS.items() if worker.role == role}
+            sent = {pid for pid, worker in workers.items() if worker.context.channel.send(message, deadline)}
+            for pid, worker in workers.items():
                 if pid not in sent or not worker.context.channel.taken(deadline):
                     logger.error("worker did not take the configuration; replacing it", extra={"pid": pid})
                     self.kill_worker(pid, signal.SIGKILL)

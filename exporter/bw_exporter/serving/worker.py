@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RELOAD_TIMEOUT_SECONDS = 75.0
-"""More than a file that takes all its time twice: once for an earlier wish, and once for this one."""
+"""More than a file may take twice: once for an earlier request to reload, and once for this one."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class RateLimiter:
     """Make it before the fork; `allow` is safe from every thread of every process that inherited it.
 
     The lock is a POSIX record lock on the memory's own file: the kernel frees it if its holder is killed.
-    It does not tell the threads of a process apart, so that a mutex stands before it.
+    It does not distinguish the threads of a process, so a mutex comes first.
     """
 
     def __init__(self, slots: int = 1 << 17) -> None:

@@ -27,7 +27,7 @@ _ADVICE: Mapping[Refusal, str] = {
     "rate_limited": "raise the tenant's rate_limit if this is its usual traffic",
     "unknown_tenant": "compare the URL of the endpoint at Stripe with the one on the landing page",
 }
-"""What to do, by the reasons that are told here; what the store cannot do has been logged where it failed."""
+"""What to do, by reason. `store_error` is logged where the store failed."""
 
 _MOST_NAMED = 3
 
@@ -38,7 +38,7 @@ class Refusals:
     """The refusals of one process that the store does not know yet."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells when a reason was last logged."""
+        """`clock` returns seconds; by it a reason is logged at most once in WARN_EVERY_SECONDS."""
         self._mutex = threading.Lock()
         self._counts: Counter[tuple[str, Refusal]] = Counter()
         self._clock = clock

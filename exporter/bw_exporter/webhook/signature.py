@@ -29,11 +29,11 @@ class Verdict(Enum):
 
 
 def verify(body: bytes, header: str | None, secrets: Sequence[str], now: float) -> Verdict:
-    """Tell whether one of the secrets signed the body, scheme v1, within the tolerance.
+    """Return whether one of the secrets signed the body, scheme v1, within the tolerance.
 
     A header is valid where stripe's WebhookSignature.verify_header takes it for one of the secrets; one of more than
-    LARGEST_HEADER_CHARACTERS never is. Comparison is constant-time (hmac.compare_digest, inside stripe too). Nothing
-    that a stranger can send raises.
+    LARGEST_HEADER_CHARACTERS never is. Comparison is constant-time (hmac.compare_digest, inside stripe too). No
+    request makes it raise.
     """
     if not header or len(header) > LARGEST_HEADER_CHARACTERS:
         return Verdict.BAD

@@ -1,4 +1,4 @@
-"""An Alertmanager configuration: who hears of which tenant's alerts, and what stays quiet beside what."""
+"""An Alertmanager configuration: which receivers get which tenant's alerts, and which alerts inhibit others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ABOUT_EXPORTER = (one.name for one in exporter_alerts.alerts(JOB))
 _ALERTS = sorted([*(one.alert for one in DETECTORS.values()), *_ABOUT_EXPORTER, missing_history.NAME])
 OURS = (f'alertname=~"{"|".join(_ALERTS)}"', 'detector=~".+"')
-"""What tells our alerts from others' in a shared Alertmanager, where others may have a label detector too."""
+"""Matches our alerts alone in a shared Alertmanager, where those of others may have a label detector too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
     """
     if refused := receiver_fields.refused(tenants.receivers.values(), version, given):
         raise ConfigError(tenants.source, refused)
-    watchers, others = _watchers(tenants)
-    routes = [_heartbeat(tenants), _watchdog(tenants, watchers), *_tenants(tenants, others)]
+    for_exporter, others = _exporter_receivers(tenants)
+    routes = [_heartbeat(tenants), _exporter_alerts(tenants, for_exporter), *_tenants(tenants, others)]
     routes += [_to(tenants.receivers[name]) for name in others]
-    remarks = _unheard(tenants, others)
+    remarks = _without_receiver(tenants, others)
     if version > receiver_fields.NEWEST:
         newest = receiver_fields.dotted(receiver_fields.NEWEST)
         remarks.append(
@@ -58,7 +58,7 @@ def routing(tenants: Tenants, version: Version, given: Collection[str] = ()) -> 
         )
     receivers: list[dict[str, Any]] = [{"name": NOBODY}]
     used = {
-        *watchers,
+        *for_exporter,
         *others,
         *tenants.default_notify,
         tenants.watchdog.heartbeat,
@@ -91,11 +91,11 @@ def render(ours: Routing, source: str) -> str:
     return dump(document, PurePath(source).name)
 
 
-def _watchers(tenants: Tenants) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return who hears of the watchdog itself, and of tenants that name no receiver.
+def _exporter_receivers(tenants: Tenants) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the receivers of the exporter alerts, and those of tenants that name none.
 
-    Where the file does not say, those receivers that no tenant names; a client's receiver hears of other
-    tenants only where the file says so. A tenant that takes the defaults' receivers back is not sent to them.
+    Where the file does not say, these are the receivers that no tenant names. A client's receiver gets alerts of
+    other tenants only where the file says so. A tenant with `notify: []` is not sent to the defaults' receivers.
     """
     if tenants.watchdog.notify is not None:
         return tenants.watchdog.notify, tenants.watchdog.notify
@@ -105,17 +105,17 @@ def _watchers(tenants: Tenants) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return free or everyone, tuple(name for name in free if name not in tenants.default_notify)
 
 
-def _unheard(tenants: Tenants, others: Iterable[str]) -> list[str]:
-    """Say whose alerts would reach nobody: a watch that cannot be heard has to be loud when it is set up."""
+def _without_receiver(tenants: Tenants, others: Iterable[str]) -> list[str]:
+    """Return a remark on the tenants whose alerts no receiver would get."""
     if tuple(others):
         return []
     silent = [tenant.id for tenant in tenants.all if not tenant.notify]
     if tenants.default_notify:
-        said = f"alerts of {some(silent)} reach nobody; set watchdog.notify to hear of them"
+        said = f"alerts of {some(silent)} reach nobody; name receivers under watchdog.notify"
         return [said] if silent else []
     who = f"alerts of {some(silent)} and of tenants" if silent else "alerts of tenants"
     return [
-        f"{who} that are added later reach nobody until rendered again; set watchdog.notify to hear of them"
+        f"{who} that are added later reach nobody until rendered again; name receivers under watchdog.notify"
     ]
 
 
@@ -128,20 +128,20 @@ def _heartbeat(tenants: Tenants) -> dict[str, Any]:
     }
 
 
-def _watchdog(tenants: Tenants, watchers: Iterable[str]) -> dict[str, Any]:
-    """One message for a fault of an exporter, however many tenants it touches."""
+def _exporter_alerts(tenants: Tenants, for_exporter: Iterable[str]) -> dict[str, Any]:
+    """Return the route of the exporter alerts: one message for a fault, however many tenants it touches."""
     return {
         "matchers": ['detector="watchdog"'],
         "receiver": NOBODY,
         "group_by": ["alertname", inhibition.SHARD],
-        "routes": [_to(tenants.receivers[name]) for name in watchers],
+        "routes": [_to(tenants.receivers[name]) for name in for_exporter],
     }
 
 
 def _tenants(tenants: Tenants, others: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Tenants with the same receivers share a route; those of the defaults are told of whoever has none of his own.
+    """Return a route for each set of receivers, and last the one of the defaults, for every other tenant.
 
-    So a tenant that was added since is heard, and one that takes the defaults' receivers back has a route first.
+    So the alerts of a tenant that is added later are sent without rendering again.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for tenant in tenants.all:

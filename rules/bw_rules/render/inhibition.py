@@ -1,4 +1,4 @@
-"""What stays quiet beside what: an alert is held back only from those who hear of its cause."""
+"""Which alerts inhibit others: an alert is held back only from receivers that get the alert about its cause."""
 
 from __future__ import annotations
 
