@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.config import check_config, tenants
@@ -409,6 +409,7 @@ _FIELDS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abc"), st.tuples(st.sampled_from(KINDS), _FIELDS), max_size=3),
     st.sampled_from([OLDEST, (0, 28), NEWEST, (0, 99)]),

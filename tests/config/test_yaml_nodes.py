@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.config import files, yaml_nodes, yaml_strict
@@ -111,6 +111,7 @@ def _grown(file: Path) -> Path:
     return file
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*<>!|#'\"%?, \n\t1", max_size=60))
 def test_nodes_are_those_that_pyyaml_makes(tmp_path_factory: pytest.TempPathFactory, text: str):
     """What is read differs from PyYAML's own composer in what it refuses alone."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.config import durations, tenants, yaml_strict
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
         ("a: &x {k: 1}\nb: {<<: [*x, 2]}", "b", "a mapping or a list of mappings"),
         ("a: &x {k: 1, <<: *x}", "a", "contain itself"),
         ("a: {<<: {no: 1}}", "a.no", '"no"'),
-        ("a: &x 1\nb: &x 2", "line 2", "the anchor &x stands here twice"),
-        ("a: *x", "line 1", "there is no anchor &x above"),
+        ("a: &x 1\nb: &x 2", "line 2", "is no YAML: this anchor's name is taken above; correct it"),
+        ("a: *x", "line 1", "is no YAML: this alias has no anchor above it; correct it"),
         ("%TAG ! tag:x,2000:\n--- {a: 1}", "file", "leave it out"),
         ("a: 1.0e+99999999", "a", "no plain decimal number"),
         ("--- {a: 1}\n--- {b: 1}", "line 2", "no YAML"),
@@ -85,6 +85,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path):
         yaml_strict.load(str(file))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_a_duration_written_and_read_again_is_the_same(seconds: int):
     assert durations.parse(durations.render(seconds)) == seconds
@@ -108,6 +109,7 @@ _KEYS = st.sampled_from(
 ) | st.text(max_size=5)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         _SCALARS,

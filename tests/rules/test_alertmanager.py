@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.config.receivers import SEVERITIES
@@ -434,6 +434,7 @@ _PARTS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_PARTS)
 def test_whatever_a_base_holds_it_is_merged_or_refused_in_plain_words(
     tmp_path_factory: pytest.TempPathFactory, value: object

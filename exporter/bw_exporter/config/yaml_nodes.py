@@ -111,18 +111,14 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             part = self._anchors.get(anchor)
             if part is None:
-                raise yaml.MarkedYAMLError(
-                    problem=f"there is no anchor &{anchor[:40]} above", problem_mark=mark
-                )
+                raise yaml.MarkedYAMLError(problem="this alias has no anchor above it", problem_mark=mark)
             if part.is_open:
                 self.circular_line = self.circular_line or line
             elif depth + part.levels > DEEPEST:
                 raise _error(self._path, f"line {line}", "is nested too deeply; flatten it")
             return part
         if anchor in self._anchors:
-            raise yaml.MarkedYAMLError(
-                problem=f"the anchor &{anchor[:40]} stands here twice", problem_mark=mark
-            )
+            raise yaml.MarkedYAMLError(problem="this anchor's name is taken above", problem_mark=mark)
         part = self._begun(event)
         if anchor is not None:
             self._anchors[anchor] = part
