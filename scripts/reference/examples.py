@@ -42,6 +42,11 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
         ' - max by (tenant, result) ({name}{{result!~"accepted|redelivered"}} offset 1h) > 0',
     ),
     catalog.STORE_COMMITS: ("commits per second", "max(rate({name}[5m]))"),
+    catalog.FAMILY_BEGAN: (
+        "what an upgrade brought within 30d, whose past is shorter than that of its tenants",
+        "max by (family) ({name}) > time() - 30 * 86400 unless max by (family) ({name}) <= on () group_left ()"
+        " min(billing_tenant_created_timestamp_seconds)",
+    ),
     catalog.TENANT_INFO: (
         "attempts with the tenant's name beside them",
         "max by (tenant) (billing_charge_attempts_total) * on (tenant) group_left (name)"

@@ -20,6 +20,7 @@ _UNITS = (
 
 _WITHOUT_EVENTS = {
     catalog.TENANT_CREATED: "the first start or reload with this tenant",
+    catalog.FAMILY_BEGAN: "the first start of a version that has the family",
     catalog.TENANT_INFO: "tenants.yaml",
     catalog.TENANT_UTC_OFFSET: "tenants.yaml, and the clock as time passes",
     catalog.CURRENCY_MINOR_UNITS: "Stripe's list of currencies",

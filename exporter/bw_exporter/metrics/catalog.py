@@ -311,6 +311,14 @@ ENDPOINT_ENABLED = Family(
     "1 while the tenant's webhook endpoint at Stripe is enabled, else 0; only where an API key could see it.",
     from_start=False,
 )
+FAMILY_BEGAN = Family(
+    99,
+    "billingwatch_family_began_timestamp_seconds",
+    "gauge",
+    "When this store first had the family; one that a newer version brought has no past before that.",
+    (Label("family", (), ()),),
+    per_tenant=False,
+)
 TENANT_INFO = Family(
     101,
     "billing_tenant_info",

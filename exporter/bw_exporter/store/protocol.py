@@ -16,9 +16,6 @@ FOREVER = 2**53
 COMMIT_TIMEOUT_SECONDS = 8.0
 """How long a request waits for its commit; Stripe waits for longer than that."""
 
-REGISTERED_AT_ONCE = 200
-"""Tenants made known in one transaction, so that ingest passes between."""
-
 
 @dataclass(frozen=True, slots=True)
 class DeferredCheck:
@@ -154,7 +151,10 @@ class Store(StoreReader, Protocol):
         """
 
     def register(self, tenants: Sequence[str], now: int) -> None:
-        """Give tenants not known yet their series at 0 and the time they were first known."""
+        """Give tenants not known yet their series at 0 and the time they were first known.
+
+        Tenants that are known already get what a newer version has added to the catalogue.
+        """
 
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
         """Forget up to `limit` events, findings and states each that retention.py says are old.

@@ -15,12 +15,13 @@ import orjson
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics.catalog import FAMILIES
 from bw_exporter.metrics.series import Change
+from bw_exporter.store.catalogue import fingerprint, in_parts
 from bw_exporter.store.declared import DeclaredWork, MarksAround, Read
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps, secret_topic
 from bw_exporter.store.postgres import upkeep
 from bw_exporter.store.postgres.arrays import may_be_stored
-from bw_exporter.store.postgres.connection import connect, prepare, reported
+from bw_exporter.store.postgres.connection import Connection, connect, prepare, reported
 from bw_exporter.store.postgres.reader import Reader
 from bw_exporter.store.postgres.reads import Span, TableRead
 from bw_exporter.store.postgres.schema import LATEST
@@ -29,7 +30,6 @@ from bw_exporter.store.postgres.writer import Foreseen, Writer
 from bw_exporter.store.postgres.writes import write
 from bw_exporter.store.protocol import (
     COMMIT_TIMEOUT_SECONDS,
-    REGISTERED_AT_ONCE,
     Finding,
     Outcome,
     Transaction,
@@ -77,11 +77,15 @@ class PostgresStore:
         return self._group.submit(self._foreseen(work), then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
-        known = {row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")}
-        new = [tenant for tenant in tenants if tenant not in known]
-        for start in range(0, len(new), REGISTERED_AT_ONCE):
-            part = new[start : start + REGISTERED_AT_ONCE]
-            self._do(partial(self._registered, part, now))
+        known = [row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")]
+        noted = self._reader.read("SELECT value FROM bw_meta WHERE name = 'catalogue'")
+        if [bytes(value) for (value,) in noted] != [fingerprint()]:
+            self._own_write(partial(upkeep.families_begun, now=now))
+            for part in in_parts(known):
+                self._own_write(partial(upkeep.completed, tenants=part))
+            self._own_write(upkeep.catalogue_noted)
+        for part in in_parts(sorted({*tenants} - {*known})):
+            self._own_write(partial(upkeep.registered, tenants=part, now=now))
 
     def families(self, tenants: Sequence[str]) -> list[tuple[int, bytes]]:
         return self._reader.read(
@@ -202,8 +206,9 @@ class PostgresStore:
         topic = secret_topic(self._payer_key, read.parts)
         return Span(read.tenant, topic, read.at - read.within_seconds, read.at + read.within_seconds)
 
-    def _registered(self, tenants: Sequence[str], now: int, _tx: PostgresTransaction) -> None:
-        upkeep.registered(self._writer.connection(), tenants, now)
+    def _own_write(self, work: Callable[[Connection], None]) -> None:
+        """Write what needs the connection itself."""
+        self._do(lambda _tx: work(self._writer.connection()))
 
     def _leads(self) -> bool:
         """Tell whether this process may keep house now: one does at a time, of all replicas."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import of_no_tenant, of_tenant, series
+from bw_exporter.store.catalogue import COUNTED, begun, fingerprint
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection
@@ -16,6 +17,10 @@ LEASE_SECONDS = 150
 
 _REGISTER = """
 INSERT INTO bw_tenants SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING RETURNING tenant
+"""
+_PRESENT = """
+SELECT number FROM unnest(%s::bigint[]) AS wanted (number)
+WHERE EXISTS (SELECT 1 FROM bw_series WHERE family = number)
 """
 _SERIES_AT = """
 INSERT INTO bw_series SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[])
@@ -69,10 +74,34 @@ def registered(connection: Connection, tenants: Sequence[str], now: int) -> None
     if tenants:
         (names,) = arrays("t", [(tenant,) for tenant in tenants])
         new = [row[0] for row in connection.execute(_REGISTER, (names, now)).fetchall()]
-    zeroes = {*of_no_tenant(), *(line for tenant in new for line in of_tenant(tenant))}
-    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in sorted(zeroes)]))
+    completed(connection, new)
     created = [(*series(catalog.TENANT_CREATED, tenant), now) for tenant in sorted(new)]
     connection.execute(_SERIES_TO, arrays("ititi", created))
+
+
+def families_begun(connection: Connection, now: int) -> None:
+    """Note of each family that is new to the store when it began."""
+    numbers = [family.number for family in COUNTED]
+    present = {number for (number,) in connection.execute(_PRESENT, (numbers,)).fetchall()}
+    ((first_at,),) = connection.execute("SELECT min(created_at) FROM bw_tenants").fetchall()
+    rows = sorted((*line, at) for line, at in begun(present, first_at, now))
+    connection.execute(_SERIES_AT, arrays("ititi", rows))
+
+
+def completed(connection: Connection, tenants: Sequence[str]) -> None:
+    """Give tenants that are known already the series at 0 which they lack."""
+    lines = sorted(line for tenant in tenants for line in of_tenant(tenant))
+    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in lines]))
+
+
+def catalogue_noted(connection: Connection) -> None:
+    """Note that every tenant has what the catalogue has."""
+    connection.execute(_SERIES_AT, arrays("ititi", [(*line, 0) for line in sorted(of_no_tenant())]))
+    connection.execute(
+        "INSERT INTO bw_meta VALUES ('catalogue', %s)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (fingerprint(),),
+    )
 
 
 def noted_probe(connection: Connection, now: int) -> None:

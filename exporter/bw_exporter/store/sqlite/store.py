@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
 from bw_exporter.metrics.series import Change
+from bw_exporter.store.catalogue import fingerprint, in_parts
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps
 from bw_exporter.store.protocol import (
     COMMIT_TIMEOUT_SECONDS,
-    REGISTERED_AT_ONCE,
     Outcome,
     Transaction,
 )
@@ -26,7 +26,15 @@ from bw_exporter.store.sqlite.reads import SqliteReads
 from bw_exporter.store.sqlite.schema import LATEST
 from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
-from bw_exporter.store.sqlite.upkeep import noted_probe, pruned, registered, without
+from bw_exporter.store.sqlite.upkeep import (
+    catalogue_noted,
+    completed,
+    families_begun,
+    noted_probe,
+    pruned,
+    registered,
+    without,
+)
 from bw_exporter.store.sqlite.writer import StoreLockedError, Writer
 
 T = TypeVar("T")
@@ -83,11 +91,14 @@ class SqliteStore(SqliteReads):
         return self._group.submit(work, then)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
-        known = {row[0] for row in self._read("SELECT tenant FROM tenants")}
-        new = [tenant for tenant in tenants if tenant not in known]
-        for start in range(0, len(new), REGISTERED_AT_ONCE):
-            part = new[start : start + REGISTERED_AT_ONCE]
-            self.write(lambda _tx, part=part: registered(self._writer.connection(), part, now))  # type: ignore[misc]
+        known = [tenant for (tenant,) in self._read("SELECT tenant FROM tenants")]
+        if self._read("SELECT value FROM meta WHERE name = 'catalogue'") != [(fingerprint(),)]:
+            self._own_write(partial(families_begun, now=now))
+            for part in in_parts(known):
+                self._own_write(partial(completed, tenants=part))
+            self._own_write(catalogue_noted)
+        for part in in_parts(sorted({*tenants} - {*known})):
+            self._own_write(partial(registered, tenants=part, now=now))
 
     def prune(self, now: int, limit: int, forgotten: Callable[[str, bytes], Sequence[Change]]) -> int:
         return self.write(lambda tx: pruned(self._writer.connection(), _own(tx), now, limit, forgotten))
@@ -130,6 +141,10 @@ class SqliteStore(SqliteReads):
 
     def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         return self._file.read(query, parameters)
+
+    def _own_write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Write what needs the connection itself."""
+        self.write(lambda _tx: work(self._writer.connection()))
 
     def _oldest_marks(self, tenant: str, most: int) -> list[MarkRow]:
         query = "SELECT tenant, topic, at, key FROM marks WHERE tenant = ? ORDER BY at, key LIMIT ?"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import Change, of_no_tenant, of_tenant, series
+from bw_exporter.store.catalogue import COUNTED, begun, fingerprint
 from bw_exporter.store.marks import MarkRow
 from bw_exporter.store.retention import EVENT_IDS_SECONDS, FINDING_SECONDS
 from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
@@ -14,7 +15,6 @@ from bw_exporter.store.sqlite.transaction import ZERO, SqliteTransaction
 
 def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int) -> None:
     """Give tenants their series at 0, so that each first increment is one from 0; an old one keeps its counts."""
-    connection.executemany(ZERO, of_no_tenant())
     for tenant in tenants:
         added = connection.execute("INSERT INTO tenants VALUES (?, ?) ON CONFLICT DO NOTHING", (tenant, now))
         if added.rowcount == 0:
@@ -24,6 +24,33 @@ def registered(connection: sqlite3.Connection, tenants: Sequence[str], now: int)
             "UPDATE series SET value = ? WHERE family = ? AND tenant = ? AND rank = ? AND line = ?",
             (now, *series(catalog.TENANT_CREATED, tenant)),
         )
+
+
+def families_begun(connection: sqlite3.Connection, now: int) -> None:
+    """Note of each family that is new to the store when it began."""
+    present = {
+        family.number
+        for family in COUNTED
+        if connection.execute("SELECT 1 FROM series WHERE family = ? LIMIT 1", (family.number,)).fetchone()
+    }
+    (first_at,) = connection.execute("SELECT min(created_at) FROM tenants").fetchone()
+    rows = [(*line, at) for line, at in begun(present, first_at, now)]
+    connection.executemany("INSERT INTO series VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+
+
+def completed(connection: sqlite3.Connection, tenants: Sequence[str]) -> None:
+    """Give tenants that are known already the series at 0 which they lack."""
+    for tenant in tenants:
+        connection.executemany(ZERO, of_tenant(tenant))
+
+
+def catalogue_noted(connection: sqlite3.Connection) -> None:
+    """Note that every tenant has what the catalogue has."""
+    connection.executemany(ZERO, of_no_tenant())
+    connection.execute(
+        "INSERT INTO meta VALUES ('catalogue', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        (fingerprint(),),
+    )
 
 
 def noted_probe(connection: sqlite3.Connection, now: int) -> None:
