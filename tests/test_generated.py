@@ -68,6 +68,7 @@ def test_every_label_has_a_value_for_what_is_not_listed() -> None:
         "name",
         "version",
         "python",
+        "family",
     }
     for family in catalog.FAMILIES:
         for label in family.labels:

@@ -40,7 +40,7 @@ class StoreFile:
         self.path = path
         self._lock = lock
         self._kept = connection
-        connection.execute("SELECT 1 FROM meta").fetchone()  # which opens the log
+        connection.execute("SELECT 1 FROM meta WHERE name = 'payer_key'").fetchone()  # which opens the log
         self._file = _identity(path)
         self._wal_path, self._shm_path = f"{path}-wal", f"{path}-shm"
         self._wal = _identity(self._wal_path)
