@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Literal
 
 from benchmarks.bare import SECRET
@@ -26,8 +27,9 @@ from bw_simulator.shop.events import body
 from bw_simulator.shop.ids import Ids
 from bw_simulator.shop.sales import new_buyer, one_off_sale, payment
 from bw_simulator.shop.shapes import Json
+from bw_simulator.shop.traffic import Shop
 
-Mix = Literal["sales", "charges"]
+Mix = Literal["sales", "charges", "shops"]
 
 CONNECTIONS = 32
 BODY_BYTES = 2500
@@ -84,8 +86,11 @@ def requests(
 ) -> list[bytes]:
     """Return whole HTTP requests, one distinct event of 2.5 KB each, spread over the tenants.
 
-    Of `sales` every sixth is a charge, as Stripe tells of a one-off sale; `charges` are the dearest event.
+    Of `sales` every sixth is a charge, as Stripe tells of a one-off sale; `charges` are the dearest event; `shops`
+    have all that a shop sends: subscriptions, invoices, refunds, declines and disputes too.
     """
+    if mix == "shops":
+        return list(islice(_of_shops(port, seed, tenants, now, kept=kept), count))
     chance, ids = random.Random(seed), Ids(seed)  # noqa: S311 - reproducible, not secret
     built: list[bytes] = []
     events: Sequence[Json]
@@ -101,6 +106,17 @@ def requests(
         built += [_request(port, tenant, each, now, kept=kept) for each in bodies]
     chance.shuffle(built)
     return built[:count]
+
+
+def _of_shops(port: int, seed: str, tenants: int, now: int, *, kept: bool) -> Iterator[bytes]:
+    """Yield the requests of the tenants' shops in turn, each in the order in which things happened."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    number = chance.randrange(1 << 30)
+    shops = {name: Shop(name, seed=number, started_at=now) for name in map(tenant_name, range(tenants))}
+    while True:
+        for name, shop in shops.items():
+            for each in shop.next(now):
+                yield _request(port, name, _as_large_as_stripes(each, chance), now, kept=kept)
 
 
 def _as_large_as_stripes(event: Json, chance: random.Random) -> bytes:

@@ -34,7 +34,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return what its processes have taken so far, system time included."""
-        return sum(_cpu_seconds(pid) for pid in _tree(self.pid))
+        return sum(_cpu_seconds(pid) for pid in tree(self.pid))
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def _running(command: list[str], port: int, environ: Mapping[str, str] | None = 
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            for pid in _tree(process.pid):
+            for pid in tree(process.pid):
                 os.kill(pid, 9)
             process.wait()
 
@@ -104,12 +104,12 @@ def _accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     """Return a process and all below it, as /proc tells."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            found += _tree(int(child))
+            found += tree(int(child))
     return found
 
 

@@ -22,6 +22,7 @@ from bw_exporter.monitoring.known_logins import KnownLogins
 from bw_exporter.serving.catch_up_worker import CatchUpWorker
 from bw_exporter.serving.config_channel import ConfigChannel, encode
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
+from bw_exporter.serving.http.share import ConnectionCounts, Share
 from bw_exporter.serving.judging import Judgement
 from bw_exporter.serving.listening import Address, bind, shown
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
@@ -110,6 +111,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self.options = options
         self.state = state
         self.limiter = RateLimiter()
+        self.counts = ConnectionCounts(options.workers)
         self._judgement: Judgement | None = None
         self._judge_again = False
         self.known_logins = KnownLogins()
@@ -172,6 +174,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             webhook_url=self.options.webhook_url,
             stripe_api_url=self.options.stripe_api_url,
             close_inherited=close_inherited,
+            share=None if private else Share(self.counts, self._free_place(siblings)),
         )
         app, timeout, cfg, log = rest
         if kind is PrivateWorker and self.options.web_config.tls:
@@ -190,6 +193,10 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         if not self._catches_up and any(tenant.api_key for tenant in self.state.tenants.all):
             self._catches_up = True
             self.num_workers += 1
+
+    def _free_place(self, siblings: list[Worker]) -> int:
+        taken = {sibling.share.place for sibling in siblings if sibling.share is not None}
+        return next((place for place in range(self.options.workers) if place not in taken), 0)
 
     def spawn_worker(self) -> int:
         """Fork one worker; in the supervisor, close the end of the channel that is the worker's.

@@ -18,6 +18,7 @@ from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.private import private_app
 from bw_exporter.serving.http.batch import Batch
 from bw_exporter.serving.http.http_worker import HttpWorker
+from bw_exporter.serving.http.share import Share
 from bw_exporter.serving.http.submissions import Submissions
 from bw_exporter.serving.http.thread_pool import ThreadPool
 from bw_exporter.serving.one_heap import use_one_heap
@@ -57,6 +58,8 @@ class WorkerContext:
     webhook_url: str
     close_inherited: Callable[[], None]
     stripe_api_url: str = ""
+    share: Share | None = None
+    """A public worker's place among those that take connections from the same listener."""
 
 
 class Worker(HttpWorker):
@@ -68,6 +71,7 @@ class Worker(HttpWorker):
         super().__init__(*args)
         self.context = context
         self.request_timeout = context.request_timeout
+        self.share = context.share
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._store: Store | None = None

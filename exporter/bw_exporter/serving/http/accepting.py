@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from bw_exporter.serving.http.connection import Connection
+from bw_exporter.serving.http.share import Share
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 _ACCEPTED_AT_ONCE = 16
 _LAST_ACCEPTS_SECONDS = 1.0
+_YIELD_SECONDS = 0.02
+_TAKEN_LATE = 4
+"""How long connections are left to a worker that holds fewer, and how many of them are taken after that."""
+
 _WARN_EVERY_SECONDS = 60.0
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -47,6 +52,11 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns: deque[Connection] = deque()
         self.lingering_conns: deque[Connection] = deque()
         self._warned_at = float("-inf")
+        self.share: Share | None = None
+        self.yielded = False
+        """Whether a connection was left to another worker since this was set to False."""
+        self._yields_until = 0.0
+        self._taken_late = 0
 
     def init_signals(self) -> None:
         """Leave to the supervisor what a terminal or `pkill -HUP` sends to all of us; let signals in."""
@@ -58,8 +68,36 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc]
     def accept(self, listener: socket.socket) -> None:
         """Take new connections and what they have sent already: some, as other workers want theirs."""
         for _ in range(_ACCEPTED_AT_ONCE):
-            if not self._accepted(listener):
+            if self._leaves_it() or not self._accepted(listener):
                 return
+
+    def _leaves_it(self) -> bool:
+        """Tell whether the next connection is left to a worker that holds fewer: for a moment, not for ever."""
+        if self.share is None or not self.alive:
+            return False
+        now = time.monotonic()
+        if not self.share.is_full(self.nr_conns, now):
+            return False
+        if not self._yields_until:
+            self._yields_until = now + _YIELD_SECONDS
+        self.yielded = now < self._yields_until
+        if not self.yielded:
+            self._taken_late += 1
+            if self._taken_late >= _TAKEN_LATE:
+                self._taken_late, self._yields_until = 0, 0.0
+        return self.yielded
+
+    def note_share(self, now: float) -> None:
+        """At each turn of the loop: tell the other workers how many connections this one holds."""
+        if self.share is None:
+            return
+        if self.alive:
+            self.share.note(self.nr_conns, now)
+        else:
+            self.share.leave()
+        if not self.yielded:
+            self._yields_until = 0.0
+        self.yielded = False
 
     def _accepted(self, listener: socket.socket) -> bool:
         try:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 QUEUE_SECONDS = 20.0
 """Whoever has waited longer for a thread has given up; so a store that stalls leaves no backlog behind."""
 
+_YIELD_NAP_SECONDS = 0.0005
+"""The poller tells at once again of a connection that was left to another worker, which needs a moment to take it."""
+
 _REFUSALS = {
     ExpectationFailed: (417, "Expectation Failed"),
     LimitRequestHeaders: (431, "Request Header Fields Too Large"),
@@ -130,6 +133,7 @@ class HttpWorker(AcceptingWorker):
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait no longer than until the next connection is out of time; then do what there is to do."""
         now = time.monotonic()
+        self.note_share(now)
         for waiting in (self.pending_conns, self.keepalived_conns, self.lingering_conns):
             if waiting:
                 timeout = min(timeout, max(waiting[0].timeout - now, 0.0))
@@ -138,5 +142,8 @@ class HttpWorker(AcceptingWorker):
         events = self.poller.select(timeout)
         for key, _ in events:
             key.data(key.fileobj)
+        idle = not events or (self.yielded and len(events) == 1)
         if self.in_loop is not None:
-            self.in_loop.step(idle=not events)
+            self.in_loop.step(idle=idle)
+        if self.yielded and idle:
+            time.sleep(_YIELD_NAP_SECONDS)
