@@ -1,7 +1,7 @@
 """Whether an event's cost grows with what the store knows: ordinary shops, beside a store that knows nothing.
 
-Nothing is resolved meanwhile: the shop's subscriptions are older than the store, as on a fresh install, so that
-every renewal leaves a deferred check behind, as a day of many renewals does.
+Nothing is resolved meanwhile. With each sale or renewal comes the invoice of a subscription that is older than the
+store and was never told of, which leaves a deferred check behind: as a day of renewals on a fresh install does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from bw_exporter import ingest
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.store import PromptStore, open_store
 from bw_simulator.shop.deliveries import deliveries
+from bw_simulator.shop.events import event
+from bw_simulator.shop.ids import Ids
+from bw_simulator.shop.memberships import bill, membership
+from bw_simulator.shop.objects.subscriptions import MONTH_SECONDS
+from bw_simulator.shop.plans import catalogue
+from bw_simulator.shop.sales import new_buyer
 from bw_simulator.shop.traffic import Shop
 
 NEEDED = 1.2
@@ -85,9 +91,13 @@ def _new(url: str, seed: int) -> Growing:
 
 
 def _bodies(tenant_id: str, seed: int) -> Iterator[bytes]:
-    shop = Shop(tenant_id, seed=seed, started_at=STARTED_AT)
+    shop, ids = Shop(tenant_id, seed=seed, started_at=STARTED_AT), Ids(f"older {seed}")
+    price = catalogue(ids, "usd").prices[0]
     while True:
-        yield from (each.body for each in deliveries(tenant_id, shop.next(STARTED_AT))[0])
+        member = membership(ids, buyer=new_buyer(ids), price=price, started_at=STARTED_AT - MONTH_SECONDS)
+        invoice = bill(ids, STARTED_AT, member, reason="subscription_cycle", created_at=STARTED_AT - 3600)
+        renewed = event(ids, "invoice.finalized", invoice, created_at=STARTED_AT)
+        yield from (each.body for each in deliveries(tenant_id, [*shop.next(STARTED_AT), renewed])[0])
 
 
 def _row(size: int, grown: Growing, fresh: Growing) -> Row:
