@@ -15,8 +15,8 @@ from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import Family
 from bw_exporter.metrics.series import Add, RaiseTo
-from bw_exporter.monitoring.landing.last_refusals import LastRefusals
 from bw_exporter.monitoring.landing.pages import Sources, pages
+from bw_exporter.monitoring.landing.recent import Recent
 from bw_exporter.store import Finding, open_store
 from bw_rules.detectors import THRESHOLDS
 
@@ -36,14 +36,14 @@ class Site:
             self.tenants, NOW - 60, last_reload_successful=True, problems=(), attempted_monotonic=0
         )
         self.config = CurrentConfig(state)
-        self.last_refusals = LastRefusals()
-        self.last_refusals.look(self.store, NOW - 3600)
+        self.recent = Recent()
+        self.recent.look(self.store, NOW - 3600)
         self.not_ready = ""
         sources = Sources(
             self.config,
             self.store,
             StoreHealth(self.store.schema_version, up=True),
-            self.last_refusals,
+            self.recent,
             lambda: self.not_ready,
             "https://hooks.example.com",
             lambda: self.now,

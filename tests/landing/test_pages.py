@@ -35,9 +35,9 @@ def test_the_overview_answers_first_how_many_tenants_need_a_look(site: Make):
     one = site(TENANTS)
     assert "<h1>Stripe has not reached any tenant yet" in one.get()
     one.accept("prod")
-    assert "<h1>No trouble; 1 of 2 tenants not reached yet" in one.get()
+    assert "<h1>Events arrive; 1 of 2 tenants not reached yet" in one.get()
     one.accept("client")
-    assert "<h1>All 2 tenants are in order" in one.get()
+    assert "<h1>Events of all 2 tenants arrive" in one.get()
     one.refuse("client")
     page = one.get()
     assert "<h1>1 of 2 tenants needs a look" in page
@@ -68,7 +68,7 @@ def test_each_refusal_is_told_with_its_time_and_the_way_out(site: Make):
     for result in REFUSED:
         one.refuse("prod", result, amount=1200)
     one.now += 120
-    one.last_refusals.look(one.store, one.now - 7)
+    one.recent.look(one.store, one.now - 7)
     page = text(one.get("/tenants/prod"))
     for reason, way_out in REFUSED.values():
         assert f"{reason.capitalize()}" in page

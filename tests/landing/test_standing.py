@@ -26,9 +26,9 @@ def test_a_tenant_that_nothing_came_to_is_not_reached_yet(shop: Site):
     assert shop.state("shop") == "Not reached yet"
 
 
-def test_a_tenant_whose_events_are_counted_is_in_order(shop: Site):
+def test_a_tenant_whose_events_are_counted_is_receiving(shop: Site):
     shop.accept("shop")
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
 
 
 def test_a_tenant_that_was_only_ever_refused_is_refused_however_long_ago(shop: Site):
@@ -52,17 +52,17 @@ def test_refusals_beside_valid_events_are_told_for_a_quarter_of_an_hour(shop: Si
     shop.refuse("shop", "rate_limited")
     assert shop.state("shop") == "Partly refused"
     shop.now += 16 * MINUTE
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
 
 
 def test_a_tenant_all_of_whose_events_are_ignored_is_ignored_until_one_is_applied(shop: Site):
     shop.accept("shop", 3)
     shop.count("shop", catalog.EVENTS_IGNORED, "wrong_mode", amount=2)
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
     shop.count("shop", catalog.EVENTS_IGNORED, "connect")
     assert shop.state("shop") == "Ignored"
     shop.accept("shop")
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
 
 
 def test_a_body_that_is_no_event_does_not_hide_that_others_are_applied(shop: Site):
@@ -71,7 +71,7 @@ def test_a_body_that_is_no_event_does_not_hide_that_others_are_applied(shop: Sit
     shop.refuse("shop", "malformed")
     assert shop.state("shop") == "Partly refused"
     shop.now += HOUR
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
 
 
 @pytest.mark.parametrize("gauge", [catalog.LAST_DUPLICATE, catalog.LAST_MISMATCH])
@@ -80,17 +80,17 @@ def test_a_finding_is_told_for_a_day(shop: Site, gauge: catalog.Family):
     shop.store.write(lambda tx: tx.change("quiet", (RaiseTo(gauge, NOW),)))
     assert shop.state("quiet") == "Findings"
     shop.now += 24 * HOUR
-    assert shop.state("quiet") == "In order"
+    assert shop.state("quiet") == "Receiving"
 
 
 def test_silence_is_told_once_it_is_longer_than_the_detector_allows_and_not_where_it_is_off(shop: Site):
     for tenant in ("shop", "quiet"):
         shop.accept(tenant)
     shop.now += 4 * HOUR
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
     shop.now += 1
     assert shop.state("shop") == "Silent"
-    assert shop.state("quiet") == "In order"
+    assert shop.state("quiet") == "Receiving"
 
 
 def test_a_store_restored_from_a_backup_makes_no_refusal_look_new(shop: Site):
@@ -99,6 +99,6 @@ def test_a_store_restored_from_a_backup_makes_no_refusal_look_new(shop: Site):
     shop.get()
     shop.now += HOUR
     shop.count("shop", catalog.WEBHOOK_REQUESTS, "bad_signature", amount=-8)
-    assert shop.state("shop") == "In order"
+    assert shop.state("shop") == "Receiving"
     shop.refuse("shop")
     assert shop.state("shop") == "Refused"

@@ -75,6 +75,9 @@ class WebhookLagSettings(CheckSettings):
     max_lag: Annotated[int, DurationBetween("0", "365d"), AfterValidator(_bucket)] = Field(
         30, description="An event may take this long to arrive; must be a bucket of the histogram."
     )
+    window: Annotated[int, DurationBetween("1m", "1d")] = Field(
+        900, description="The time in which late events are counted."
+    )
 
 
 Model = TypeVar("Model", bound=CheckSettings)

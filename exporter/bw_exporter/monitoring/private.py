@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bw_exporter.config.current import ConfigState, CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
     from bw_exporter.monitoring.known_logins import KnownLogins
-    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.monitoring.landing.recent import Recent
     from bw_exporter.monitoring.web_config import WebConfig
     from bw_exporter.store import Store
 
@@ -66,7 +66,7 @@ def private_app(
     web_config: WebConfig,
     known_logins: KnownLogins,
     request_reload: Callable[[], ConfigState | None],
-    last_refusals: LastRefusals,
+    recent: Recent,
     webhook_url: str = "",
 ) -> Flask:
     """Return the WSGI application.
@@ -79,7 +79,7 @@ def private_app(
     _guard(app, web_config, known_logins)
     _for_machines(app, config, store, health, readiness)
     app.register_blueprint(
-        pages(Sources(config, store, health, last_refusals, readiness.reason_not_ready, webhook_url))
+        pages(Sources(config, store, health, recent, readiness.reason_not_ready, webhook_url))
     )
     app.register_blueprint(real_events(config, store))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from bw_exporter import housekeeping
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
 from bw_exporter.monitoring import basic_auth
-from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+from bw_exporter.monitoring.landing.recent import Recent
 from bw_exporter.monitoring.private import private_app
 from bw_exporter.serving.http.batch import Batch
 from bw_exporter.serving.http.http_worker import HttpWorker
@@ -185,9 +185,11 @@ class PrivateWorker(Worker):
         def keep_house() -> None:
             housekeeping.run(store, health, time.time, self._stop)
 
-        last_refusals = LastRefusals()
+        recent = Recent()
         self.spawn_thread("housekeeping", keep_house)
-        self.spawn_thread("last-refusals", lambda: last_refusals.follow(store, time.time, self._stop))
+        self.spawn_thread(
+            "recent", lambda: recent.follow(store, lambda: config.state.tenants, time.time, self._stop)
+        )
         return private_app(
             config,
             store,
@@ -195,7 +197,7 @@ class PrivateWorker(Worker):
             self.context.web_config,
             self.context.known_logins,
             self.request_reload,
-            last_refusals,
+            recent,
             self.context.webhook_url,
         )
 

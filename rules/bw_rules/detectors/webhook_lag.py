@@ -15,15 +15,12 @@ from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Counter, Recording, Scope
 from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
+from bw_rules.toolkit.thresholds import Base, WholeBetween
 
 
 class Thresholds(WebhookLagSettings, Base):
     """When lag is too much."""
 
-    window: Annotated[int, DurationBetween("1m", "1d")] = Field(
-        900, description="The time in which late events are counted."
-    )
     min_events: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
         1, description="Fewer late events in the window than this do not matter."
     )

@@ -46,7 +46,7 @@ class Lag:
 def on_time(tenant: Tenant, found: Counts) -> OnTime | None:
     """Return the share within the tenant's max_lag, None while nothing has come."""
     count = found.get((_COUNT, ()), 0)
-    limit = _max_lag(tenant)
+    limit = max_lag(tenant)
     return OnTime(durations.render(limit), _up_to(found, limit), count) if count else None
 
 
@@ -56,7 +56,7 @@ def lag(tenant: Tenant, found: Counts) -> Lag | None:
     if share is None:
         return None
     bands, before, lower = list[Band](), 0, ""
-    limit = _max_lag(tenant)
+    limit = max_lag(tenant)
     for bound in LAG_BUCKETS_SECONDS:
         upper, until = durations.render(bound), _up_to(found, bound)
         words = f"{lower} to {upper}" if lower else f"up to {upper}"
@@ -72,5 +72,16 @@ def _up_to(found: Counts, bound: int) -> int:
     return found.get((_BUCKET, (f"{bound:.1f}",)), 0)
 
 
-def _max_lag(tenant: Tenant) -> int:
+def late_events(found: Counts, limit: int) -> int:
+    """Return how many events ever took longer than `limit` seconds, which is the bound of a bucket."""
+    return found.get((_COUNT, ()), 0) - _up_to(found, limit)
+
+
+def max_lag(tenant: Tenant) -> int:
+    """Return the lag in seconds that an event of the tenant may have."""
     return in_force(tenant.detectors, "webhook_lag", WebhookLagSettings).max_lag
+
+
+def lag_window(tenant: Tenant) -> int:
+    """Return the seconds within which the tenant's late events are counted."""
+    return in_force(tenant.detectors, "webhook_lag", WebhookLagSettings).window

@@ -24,7 +24,7 @@ from bw_exporter.monitoring.landing.standing import (
 
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenants
-    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.monitoring.landing.recent import Recent
     from bw_exporter.store import Store
 
 PAGE_SIZE = 50
@@ -75,12 +75,12 @@ class Overview:
         return (self.wanted.page - 1) * PAGE_SIZE + 1
 
 
-def overview(tenants: Tenants, store: Store, last: LastRefusals, wanted: Wanted, now: int) -> Overview:
+def overview(tenants: Tenants, store: Store, recent: Recent, wanted: Wanted, now: int) -> Overview:
     """Judge every tenant and return the page that was asked for; raises StoreUnavailableError."""
     read = counts.read(store, FAMILIES)
-    last.note(read, now)
+    recent.note(read, now)
     nothing: counts.Counts = {}
-    standings = [standing(tenant, read.get(tenant.id, nothing), last, now) for tenant in tenants.all]
+    standings = [standing(tenant, read.get(tenant.id, nothing), recent, now) for tenant in tenants.all]
     tally = Counter(each.state for each in standings)
     text = wanted.text.strip().lower()
     chosen = sorted(
@@ -91,7 +91,7 @@ def overview(tenants: Tenants, store: Store, last: LastRefusals, wanted: Wanted,
     wanted = replace(wanted, page=min(wanted.page, pages))
     shown = chosen[(wanted.page - 1) * PAGE_SIZE :][:PAGE_SIZE]
     lags = counts.read(store, (catalog.WEBHOOK_LAG,), [each.tenant.id for each in shown])
-    unknown_at = last.at("", catalog.UNKNOWN_TENANT)
+    unknown_at = recent.at("", catalog.UNKNOWN_TENANT)
     return Overview(
         wanted,
         len(standings),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bw_exporter.config.current import CurrentConfig
     from bw_exporter.housekeeping import StoreHealth
-    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.monitoring.landing.recent import Recent
     from bw_exporter.store import Store
 
 FINDINGS_SECONDS = 7 * 86_400
@@ -61,7 +61,7 @@ class Sources:
     config: CurrentConfig
     store: Store
     health: StoreHealth
-    last_refusals: LastRefusals
+    recent: Recent
     reason_not_ready: Callable[[], str]
     webhook_url: str = ""
     clock: Callable[[], float] = time.time
@@ -84,7 +84,7 @@ def pages(sources: Sources) -> Blueprint:
             sources,
             now,
             root="./",
-            overview=overview(state.tenants, sources.store, sources.last_refusals, _wanted(), now),
+            overview=overview(state.tenants, sources.store, sources.recent, _wanted(), now),
             findings=[findings.as_row(finding) for finding in newest],
             not_ready=sources.reason_not_ready(),
             health=sources.health,
@@ -95,8 +95,8 @@ def pages(sources: Sources) -> Blueprint:
 
     @found.get("/tenants/<tenant_id>")
     def one_tenant(tenant_id: str) -> Response:
-        tenants, now = sources.config.state.tenants, int(sources.clock())
-        tenant = tenants.by_id.get(tenant_id)
+        state, now = sources.config.state, int(sources.clock())
+        tenant = state.tenants.by_id.get(tenant_id)
         if tenant is None:
             answer = _page("unknown_tenant.html", sources, now, root="../", wanted=tenant_id)
             answer.status_code = 404
@@ -107,7 +107,7 @@ def pages(sources: Sources) -> Blueprint:
             now,
             root="../",
             tenant=tenant,
-            page=tenant_page(tenants, tenant, sources.store, sources.last_refusals, now),
+            page=tenant_page(state, tenant, sources.store, sources.recent, sources.reason_not_ready(), now),
             webhook_url=sources.webhook_url.rstrip("/"),
             events_to_select=feeds.SELECT,
         )
@@ -129,7 +129,7 @@ def _page(template: str, sources: Sources, now: int, **values: Any) -> Response:
         version=__version__,
         docs=DOCS_URL,
         config=sources.config.state,
-        refusals_since=sources.last_refusals.since_at,
+        refusals_since=sources.recent.since_at,
         **values,
     )
     return Response(html, headers=_HEADERS)

@@ -11,7 +11,7 @@ from bw_exporter.monitoring.landing.counts import Counts, of
 
 if TYPE_CHECKING:
     from bw_exporter.config.tenants import Tenant
-    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.monitoring.landing.recent import Recent
 
 FAMILIES = (
     catalog.EVENTS_IGNORED,
@@ -45,11 +45,16 @@ STATES = (
     State("silent", "warn", "Silent", "Nothing has come for longer than silent_lapse allows."),
     State("partly", "warn", "Partly refused", "Some requests of the last 15 minutes were refused."),
     State("waiting", "wait", "Not reached yet", "No request has come to this tenant's address."),
-    State("ok", "good", "In order", "Events come in and are counted."),
+    State(
+        "ok",
+        "good",
+        "Receiving",
+        "Events come in and are counted. Whether there are as many as usual, Prometheus alone can tell.",
+    ),
 )
 """Every state, the worst first."""
 
-REFUSED_STATE, IGNORED_STATE, FOUND, SILENT, PARTLY, WAITING, IN_ORDER = STATES
+REFUSED_STATE, IGNORED_STATE, FOUND, SILENT, PARTLY, WAITING, RECEIVING = STATES
 RANK = {state: rank for rank, state in enumerate(STATES)}
 TROUBLES = frozenset(state.key for state in STATES if state.level in ("bad", "warn"))
 
@@ -95,10 +100,10 @@ class Standing:
         return self.ignored[0] if self.state is IGNORED_STATE else None
 
 
-def standing(tenant: Tenant, found: Counts, last: LastRefusals, now: int) -> Standing:
+def standing(tenant: Tenant, found: Counts, recent: Recent, now: int) -> Standing:
     """Judge one tenant; `found` holds its counts of FAMILIES."""
     refused = tuple(
-        Tally(result, count, reason, way_out, last.at(tenant.id, result))
+        Tally(result, count, reason, way_out, recent.at(tenant.id, result))
         for result, (reason, way_out) in REFUSED.items()
         if (count := of(found, catalog.WEBHOOK_REQUESTS, result))
     )
@@ -149,11 +154,13 @@ def _state(
         return SILENT
     if recently:
         return PARTLY
-    return IN_ORDER if last_event_at else WAITING
+    return RECEIVING if last_event_at else WAITING
 
 
 def _longest_silence(tenant: Tenant) -> float:
     thresholds = tenant.detectors.get("silent_lapse")
     if thresholds is None or not getattr(thresholds, "enabled", True):
         return float("inf")
-    return float(getattr(thresholds, "max_silence", "inf"))
+    limit = getattr(thresholds, "max_silence", None)
+    # A limit that follows the tenant's own rhythm is known to Prometheus alone.
+    return limit if isinstance(limit, int) else float("inf")

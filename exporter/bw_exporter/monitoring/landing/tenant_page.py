@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from bw_exporter.config import in_force
 from bw_exporter.metrics import catalog
 from bw_exporter.monitoring.landing import counts, findings
+from bw_exporter.monitoring.landing.alerts import Alerts, Seen, alert_of, alerts
 from bw_exporter.monitoring.landing.lag import Lag, lag
 from bw_exporter.monitoring.landing.standing import FAMILIES, Standing, standing
 from bw_exporter.store.retention import FINDING_SECONDS
 
 if TYPE_CHECKING:
+    from bw_exporter.config.current import ConfigState
     from bw_exporter.config.in_force import Setting
     from bw_exporter.config.tenants import Tenant, Tenants
-    from bw_exporter.monitoring.landing.last_refusals import LastRefusals
+    from bw_exporter.monitoring.landing.recent import Recent
     from bw_exporter.store import Store
 
 MOST_FINDINGS = 50
@@ -23,6 +25,7 @@ MOST_FINDINGS = 50
 _COMMON_SETTINGS = ("enabled", "severity", "for", "keep_firing_for")
 _CHECKS = (
     catalog.EVENTS,
+    catalog.TENANT_CREATED,
     catalog.WEBHOOK_LAG,
     catalog.CHARGE_ATTEMPTS,
     catalog.DUPLICATE_CHARGES,
@@ -54,6 +57,7 @@ class TenantPage:
     """What the template needs; the dictionaries hold counts by event type, reason or verdict."""
 
     standing: Standing
+    alerts: Alerts
     redelivered: int
     events: dict[str, int]
     lag: Lag | None
@@ -67,13 +71,17 @@ class TenantPage:
     detectors: tuple[Detector, ...]
 
 
-def tenant_page(tenants: Tenants, tenant: Tenant, store: Store, last: LastRefusals, now: int) -> TenantPage:
-    """Read one tenant; raises StoreUnavailableError."""
-    last.look(store, now)
+def tenant_page(
+    config: ConfigState, tenant: Tenant, store: Store, recent: Recent, not_ready: str, now: int
+) -> TenantPage:
+    """Read one tenant; `not_ready` is why the store takes no writes, or nothing. Raises StoreUnavailableError."""
+    recent.look(store, now)
     found = counts.read(store, (*FAMILIES, *_CHECKS), [tenant.id]).get(tenant.id, {})
+    recent.note_lag(tenant, found, now)
     kept = store.findings(tenant=tenant.id, since_at=now - FINDING_SECONDS, limit=MOST_FINDINGS + 1)
     return TenantPage(
-        standing=standing(tenant, found, last, now),
+        standing=standing(tenant, found, recent, now),
+        alerts=alerts(Seen(tenant, found, recent, now, not_ready, config.last_reload_successful)),
         redelivered=counts.of(found, catalog.WEBHOOK_REQUESTS, "redelivered"),
         events=counts.by_value(found, catalog.EVENTS),
         lag=lag(tenant, found),
@@ -84,7 +92,7 @@ def tenant_page(tenants: Tenants, tenant: Tenant, store: Store, last: LastRefusa
         duplicates_skipped=counts.by_value(found, catalog.DUPLICATE_SKIPPED),
         invoices=counts.by_value(found, catalog.INVOICE_CHECKS),
         abstentions=counts.by_value(found, catalog.INVOICE_ABSTENTIONS),
-        detectors=tuple(_detector(tenants, tenant, name) for name in tenant.detectors),
+        detectors=tuple(_detector(config.tenants, tenant, name) for name in tenant.detectors),
     )
 
 
@@ -93,7 +101,7 @@ def _detector(tenants: Tenants, tenant: Tenant, name: str) -> Detector:
     settings = in_force.settings(tenants, name, tenant.id)
     return Detector(
         name,
-        "Billing" + "".join(word.capitalize() for word in name.split("_")),
+        alert_of(name),
         bool(getattr(thresholds, "enabled", True)),
         str(getattr(thresholds, "severity", "")),
         settings,
