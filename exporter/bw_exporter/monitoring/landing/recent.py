@@ -41,10 +41,9 @@ class Recent:
     def __init__(self) -> None:
         self.since_at = 0
         self._mutex = threading.Lock()
-        self._known: dict[tuple[str, str], int] = {}
+        self._known: dict[str, dict[str, int]] = {}
         self._risen_at: dict[tuple[str, str], int] = {}
         self._rises = Rises()
-        self._accepted: dict[str, int] = {}
         self._looked_at: dict[str, int] = {}
         self._limits: dict[str, int] = {}
         self._lag_at = self._lag_since_at = 0
@@ -72,26 +71,31 @@ class Recent:
 
     def note(self, read: Mapping[str, Counts], now: int) -> None:
         """Compare the counts of requests with those noted before; the first ones do not say when they came."""
+        name = catalog.WEBHOOK_REQUESTS.name
         with self._mutex:
             for tenant, found in read.items():
-                for result in _WATCHED:
-                    count, key = counts.of(found, catalog.WEBHOOK_REQUESTS, result), (tenant, result)
-                    known = self._known.get(key, 0)
-                    if count > known and self.since_at:
-                        self._risen_at[key] = now
-                    if count != known:
-                        self._known[key] = count
-                refused = sum(counts.of(found, catalog.WEBHOOK_REQUESTS, each) for each in _REFUSED_BY_ALERT)
-                first = not self.since_at
-                self._rises.note((tenant, "refused"), refused, now, REFUSED_WINDOW_SECONDS, first=first)
-                self._accepted[tenant] = counts.of(found, catalog.WEBHOOK_REQUESTS, "accepted")
+                requests = {values[0]: count for (each, values), count in found.items() if each == name}
+                known = self._known.get(tenant)
+                if requests != known:
+                    self._known[tenant] = requests
+                    self._note_one(tenant, known or {}, requests, now)
+            for tenant in self._known.keys() - read.keys():
+                self._known[tenant] = {}
             self.since_at = self.since_at or now
+
+    def _note_one(self, tenant: str, known: Mapping[str, int], requests: Mapping[str, int], now: int) -> None:
+        if self.since_at:
+            for result in _WATCHED:
+                if requests.get(result, 0) > known.get(result, 0):
+                    self._risen_at[tenant, result] = now
+        refused = sum(requests.get(result, 0) for result in _REFUSED_BY_ALERT)
+        self._rises.note((tenant, "refused"), refused, now, REFUSED_WINDOW_SECONDS, first=not self.since_at)
 
     def look_at_lag(self, store: Store, tenants: Tenants, now: int) -> None:
         """Read the lag of the tenants that got events since the last such look, at first of all."""
         first = not self._lag_since_at
         with self._mutex:
-            accepted = dict(self._accepted)
+            accepted = {tenant: requests.get("accepted", 0) for tenant, requests in self._known.items()}
         changed = [tenant for tenant, count in accepted.items() if count != self._looked_at.get(tenant)]
         self._looked_at = accepted
         for tenant, found in counts.read(store, (catalog.WEBHOOK_LAG,), None if first else changed).items():
