@@ -120,7 +120,7 @@ def test_every_link_leads_somewhere(browser: Chromium, base: str, exporter: Runn
         page.go(base + path)
         links |= set(page.value(LINKS))
     own = {link.removeprefix(base).partition("#")[0] for link in links if link.startswith(f"{base}/")}
-    assert {"/", "/metrics", "/findings", "/-/ready", "/-/healthy", "/tenants/shop"} <= own
+    assert {"/", "/metrics", "/findings?since=7d", "/-/ready", "/-/healthy", "/tenants/shop"} <= own
     assert {path: exporter.get(path).status for path in own} == dict.fromkeys(own, 200)
     strange = {link for link in links if not link.startswith((f"{base}/", f"{DOCS_URL}/"))}
     assert strange
@@ -189,7 +189,7 @@ def test_who_has_a_keyboard_alone_sees_where_the_focus_is(browser: Chromium, bas
         page.press("Tab", 9)
         seen.append(page.value(FOCUS))
     assert seen[0][0] == "Skip to the answer"
-    assert [name for name, _, _ in seen[1:4]] == ["BillingWatch", "Metrics", "Findings"]
+    assert [name for name, _, _ in seen[1:4]] == ["BillingWatch Exporter", "Metrics", "Findings"]
     assert all(outlined and inside for _, outlined, inside in seen), seen
 
 

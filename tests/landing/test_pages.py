@@ -41,7 +41,7 @@ def test_the_overview_answers_first_how_many_tenants_need_a_look(site: Make):
     one.refuse("client")
     page = one.get()
     assert "<h1>1 of 2 tenants needs a look" in page
-    assert "<title>1 of 2 tenants needs a look · BillingWatch</title>" in page
+    assert "<title>1 of 2 tenants needs a look · BillingWatch Exporter</title>" in page
     assert page.index("tenants/client") < page.index("tenants/prod")
 
 

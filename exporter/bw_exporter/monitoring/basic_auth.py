@@ -57,8 +57,8 @@ class BasicAuth:
         return True
 
     def _matches(self, name: str, password: str) -> bool:
-        given = password.encode("utf-8", "surrogatepass")[:_BCRYPT_BYTES]
-        right = bcrypt.checkpw(given, self._users.get(name, self._decoy).encode())
+        checked = password.encode("utf-8", "surrogatepass")[:_BCRYPT_BYTES]
+        right = bcrypt.checkpw(checked, self._users.get(name, self._decoy).encode())
         return right and name in self._users
 
     def _note_wrong(self) -> None:

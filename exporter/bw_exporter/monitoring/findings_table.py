@@ -36,9 +36,9 @@ def _json(findings: Sequence[Finding]) -> str:
 
 
 def _csv(findings: Sequence[Finding]) -> str:
-    """Return a column for each detail that a check gives, whatever was found, and for those of older findings."""
-    given = (name for check in CHECKS.values() for name in check.DETAILS)
-    details = list(dict.fromkeys((*given, *(name for finding in findings for name in finding.details))))
+    """Return a row for each finding; the columns are the details of all checks, and those of older findings."""
+    expected = (name for check in CHECKS.values() for name in check.DETAILS)
+    details = list(dict.fromkeys((*expected, *(name for finding in findings for name in finding.details))))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["found_at", "tenant", "kind", *(_cell(name) for name in details)])

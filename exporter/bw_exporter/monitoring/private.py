@@ -1,4 +1,4 @@
-"""The private listener: what Prometheus scrapes, what orchestrators ask, and a page for people."""
+"""The private listener: metrics for Prometheus, health and readiness for orchestrators, and pages for people."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Readiness:
-    """Whether the store takes durable writes, asked at most once a second however often it is wanted."""
+    """Whether the store takes durable writes; tried at most once a second."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -85,7 +85,7 @@ def private_app(
 
     @app.post("/-/reload")
     def reload() -> Response:
-        if web_pages.asks(request.headers):
+        if web_pages.sent_by_a_page(request.headers):
             return _text("a reload is not asked for from a web page; use curl -X POST, or SIGHUP\n", 403)
         state = request_reload()
         if state is None:
@@ -107,16 +107,16 @@ def _guard(app: Flask, web_config: WebConfig, known_logins: KnownLogins) -> None
     def authenticate() -> Response | None:
         if auth is None:
             return None if web_config.tls else _refuse_rebound()
-        given = request.authorization
+        login = request.authorization
         try:
-            if given and given.type == "basic" and auth.accepts(given.username or "", given.password or ""):
+            if login and login.type == "basic" and auth.accepts(login.username or "", login.password or ""):
                 return None
         except BusyError:
             answer = _text("too many passwords to check; try again\n", 429)
             answer.headers["Retry-After"] = "1"
             return answer
         answer = _text("name and password, please\n", 401)
-        answer.headers["WWW-Authenticate"] = 'Basic realm="BillingWatch"'
+        answer.headers["WWW-Authenticate"] = 'Basic realm="BillingWatch Exporter"'
         return answer
 
     @app.after_request
@@ -146,7 +146,7 @@ def _guard(app: Flask, web_config: WebConfig, known_logins: KnownLogins) -> None
 
 
 def _refuse_rebound() -> Response | None:
-    """Without TLS and passwords, a name that a stranger may have pointed at loopback is all that tells."""
+    """Refuse a name that a stranger may have pointed at loopback; used where neither TLS nor a password protects."""
     if not web_pages.may_be_rebound(request.headers.get("Host", ""), request.environ["SERVER_NAME"]):
         return None
     way_out = (

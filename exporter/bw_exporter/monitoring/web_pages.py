@@ -1,7 +1,7 @@
-"""What a web page in the browser of somebody near the private listener may not do with it.
+"""What a web page in a browser that can reach the private listener may not do with it.
 
-A page may send a POST to any address without being asked (request forgery), and a name that its owner lets
-point to 127.0.0.1 makes the listener's answers its own to read (DNS rebinding). Prometheus is no browser: it
+A page may send a POST to any address (request forgery). A page of a name that its owner points to 127.0.0.1 may read
+what the listener answers (DNS rebinding). Prometheus is no browser: it
 sends neither Origin nor Sec-Fetch-Site, and names the listener as its configuration does.
 """
 
@@ -12,7 +12,7 @@ import ipaddress
 from werkzeug.datastructures import Headers
 
 
-def asks(headers: Headers) -> bool:
+def sent_by_a_page(headers: Headers) -> bool:
     """Whether a request comes from a page: browsers add these to every POST, and no page can leave them out."""
     return "Origin" in headers or "Sec-Fetch-Site" in headers
 
@@ -20,7 +20,7 @@ def asks(headers: Headers) -> bool:
 def may_be_rebound(host: str, bound_to: str) -> bool:
     """Whether a Host header may be a stranger's name for a listener that is bound to loopback.
 
-    An address, localhost and a name without a dot are nobody's to let point here.
+    An address, localhost and a name without a dot cannot be pointed here by a stranger.
     """
     if not _is_loopback(bound_to):
         return False

@@ -74,8 +74,8 @@ def _duplicate_charge(details: Mapping[str, Any]) -> _Read:
 
 
 def _invoice_mismatch(details: Mapping[str, Any]) -> _Read:
-    given = details.get("lines")
-    lines = [line for line in given if isinstance(line, dict)] if isinstance(given, list) else []
+    stored = details.get("lines")
+    lines = [line for line in stored if isinstance(line, dict)] if isinstance(stored, list) else []
     said = [_line(line) for line in lines[:_MOST_LINES]]
     if len(lines) > _MOST_LINES:
         said.append(f"And {len(lines) - _MOST_LINES} lines more.")

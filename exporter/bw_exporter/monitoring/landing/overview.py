@@ -31,25 +31,25 @@ PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What of the overview was asked for: a part of a tenant's id or name, a state's key, a page from 1 on."""
+class Search:
+    """Which tenants to list: a part of the id or name, a state's key (empty for all), and the page from 1 on."""
 
     text: str = ""
     state: str = ""
     page: int = 1
 
     def query(self, **changes: object) -> str:
-        """Return the query string of the same question with changes."""
+        """Return the query string of the same search with changes."""
         other = replace(self, **changes)  # type: ignore[arg-type]
-        given = {"q": other.text, "state": other.state, "page": other.page if other.page > 1 else ""}
-        return "?" + urlencode({name: value for name, value in given.items() if value})
+        values = {"q": other.text, "state": other.state, "page": other.page if other.page > 1 else ""}
+        return "?" + urlencode({name: value for name, value in values.items() if value})
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """One page of it; `rows` pairs each tenant shown with how punctual its events are."""
 
-    wanted: Wanted
+    search: Search
     total: int
     states: tuple[tuple[State, int], ...]
     found: int
@@ -72,28 +72,28 @@ class Overview:
     @property
     def first(self) -> int:
         """The number of the first tenant shown, among those found."""
-        return (self.wanted.page - 1) * PAGE_SIZE + 1
+        return (self.search.page - 1) * PAGE_SIZE + 1
 
 
-def overview(tenants: Tenants, store: Store, recent: Recent, wanted: Wanted, now: int) -> Overview:
-    """Judge every tenant and return the page that was asked for; raises StoreUnavailableError."""
+def overview(tenants: Tenants, store: Store, recent: Recent, search: Search, now: int) -> Overview:
+    """Judge every tenant and return one page of those found; raises StoreUnavailableError."""
     read = counts.read(store, FAMILIES)
     recent.note(read, now)
     nothing: counts.Counts = {}
     standings = [standing(tenant, read.get(tenant.id, nothing), recent, now) for tenant in tenants.all]
     tally = Counter(each.state for each in standings)
-    text = wanted.text.strip().lower()
+    text = search.text.strip().lower()
     chosen = sorted(
-        (each for each in standings if _matches(each, text, wanted.state)),
+        (each for each in standings if _matches(each, text, search.state)),
         key=lambda each: (RANK[each.state], each.tenant.id),
     )
     pages = max(-(-len(chosen) // PAGE_SIZE), 1)
-    wanted = replace(wanted, page=min(wanted.page, pages))
-    shown = chosen[(wanted.page - 1) * PAGE_SIZE :][:PAGE_SIZE]
+    search = replace(search, page=min(search.page, pages))
+    shown = chosen[(search.page - 1) * PAGE_SIZE :][:PAGE_SIZE]
     lags = counts.read(store, (catalog.WEBHOOK_LAG,), [each.tenant.id for each in shown])
     unknown_at = recent.at("", catalog.UNKNOWN_TENANT)
     return Overview(
-        wanted,
+        search,
         len(standings),
         tuple((state, tally[state]) for state in STATES if tally[state]),
         len(chosen),

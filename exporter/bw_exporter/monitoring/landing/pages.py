@@ -14,7 +14,7 @@ from bw_exporter import DOCS_URL, __version__
 from bw_exporter.facts import feeds
 from bw_exporter.monitoring.landing import findings, formats
 from bw_exporter.monitoring.landing.advice import UNKNOWN_TENANT
-from bw_exporter.monitoring.landing.overview import Wanted, overview
+from bw_exporter.monitoring.landing.overview import Search, overview
 from bw_exporter.monitoring.landing.standing import STATES
 from bw_exporter.monitoring.landing.tenant_page import tenant_page
 
@@ -55,7 +55,7 @@ _FILTERS = (
 class Sources:
     """Where the pages read from; `reason_not_ready` says why the store takes no writes, or nothing.
 
-    `webhook_url` is the public listener's address as Stripe sees it, empty where nobody said.
+    `webhook_url` is the public listener's address as Stripe sees it, empty where it is not configured.
     """
 
     config: CurrentConfig
@@ -84,7 +84,7 @@ def pages(sources: Sources) -> Blueprint:
             sources,
             now,
             root="./",
-            overview=overview(state.tenants, sources.store, sources.recent, _wanted(), now),
+            overview=overview(state.tenants, sources.store, sources.recent, _search(), now),
             findings=[findings.as_row(finding) for finding in newest],
             not_ready=sources.reason_not_ready(),
             health=sources.health,
@@ -135,11 +135,11 @@ def _page(template: str, sources: Sources, now: int, **values: Any) -> Response:
     return Response(html, headers=_HEADERS)
 
 
-def _wanted() -> Wanted:
-    """Read the question; what makes no sense is the question for everything."""
-    given = request.args
-    page = given.get("page", "1")
+def _search() -> Search:
+    """Read the query; a part that makes no sense is left out."""
+    query = request.args
+    page = query.get("page", "1")
     number = min(int(page), _MOST_PAGES) if page.isascii() and page.isdigit() and len(page) < 10 else 1  # noqa: PLR2004
     known = {state.key for state in STATES}
-    state = given.get("state", "")
-    return Wanted(given.get("q", "")[:_LONGEST_TEXT], state if state in known else "", max(number, 1))
+    state = query.get("state", "")
+    return Search(query.get("q", "")[:_LONGEST_TEXT], state if state in known else "", max(number, 1))

@@ -1,4 +1,4 @@
-"""What happened lately: the store keeps counts alone, so their rises are watched for while we run."""
+"""Recent refusals and late events: the store keeps counts without times, so this process watches them rise."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Recent:
     def note_lag(self, tenant: Tenant, found: Counts, now: int) -> None:
         """Note how many of a tenant's events came late; `found` holds its histogram."""
         limit, window = max_lag(tenant), lag_window(tenant)
-        # With another limit other events are late, and nobody knows when those of before came.
+        # With another limit other events are late, and when they came is not known.
         first = not self._lag_since_at or self._limits.get(tenant.id, limit) != limit
         self._limits[tenant.id] = limit
         self._rises.note((tenant.id, limit), late_events(found, limit), now, window, first=first)

@@ -20,7 +20,7 @@ class Rises:
         """By counter: when a change was seen, and the value before it, the oldest first."""
 
     def note(self, counter: Hashable, value: int, now: int, window: int, *, first: bool = False) -> None:
-        """Take down a value. On the `first` look nobody knows when a counter got it; later, one not seen was at 0."""
+        """Note a counter's value. A `first` value may have any age; a counter that is new later rose from 0."""
         with self._mutex:
             before = self._value.get(counter, value if first else 0)
             if value or counter in self._value:

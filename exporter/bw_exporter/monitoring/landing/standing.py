@@ -61,7 +61,7 @@ TROUBLES = frozenset(state.key for state in STATES if state.level in ("bad", "wa
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """So many requests or events with one fate; `last_at` is 0 where nobody saw when the last one came."""
+    """How many requests or events were refused or ignored for one reason; `last_at` is 0 where it is not known."""
 
     what: str
     count: int
