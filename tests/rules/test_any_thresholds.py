@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bw_exporter.config import durations
+from bw_exporter.config.values import NamesUpTo
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.toolkit.promql import Scope
@@ -32,6 +33,8 @@ def values(name: str, field: FieldInfo) -> st.SearchStrategy[Any]:
         return st.integers(kind.minimum * 1000 + 1, kind.maximum * 1000).map(lambda n: Decimal(n) / 1000)
     if isinstance(kind, WholeBetween):
         return st.integers(kind.minimum, kind.maximum)
+    if isinstance(kind, NamesUpTo):
+        return st.lists(st.text(min_size=1, max_size=40), max_size=kind.most, unique=True)
     return st.sampled_from(getattr(field.annotation, "__args__", (True, False)))
 
 
