@@ -174,7 +174,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             webhook_url=self.options.webhook_url,
             stripe_api_url=self.options.stripe_api_url,
             close_inherited=close_inherited,
-            share=None if private else Share(self.counts, self._free_place(siblings)),
+            share=Share(self.counts, self._free_place(siblings)) if kind is PublicWorker else None,
         )
         app, timeout, cfg, log = rest
         if kind is PrivateWorker and self.options.web_config.tls:
