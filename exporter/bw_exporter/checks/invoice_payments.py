@@ -48,10 +48,10 @@ class Payment(NamedTuple):
 def bill(fact: InvoiceBilled, tx: Transaction, tenant: str, now: int) -> None:
     """Remember what an invoice asks for: its parts may be paid months later, and say nothing of it."""
     known = load(Bill, tx, tenant, _BILL, fact.invoice)
-    billed = replace(known, overpaid=max(fact.overpaid, known.overpaid))
-    if known.due is None or (fact.amount_due != known.due and fact.at >= known.due_at):
-        billed = replace(billed, due=fact.amount_due, due_at=fact.at)
-    if billed != known:
+    newer = known.due is None or (fact.amount_due != known.due and fact.at >= known.due_at)
+    if newer or fact.overpaid > known.overpaid:
+        due, due_at = (fact.amount_due, fact.at) if newer else (known.due, known.due_at)
+        billed = Bill(due, due_at, max(fact.overpaid, known.overpaid), known.payments)
         save(billed, tx, tenant, _BILL, fact.invoice, now + LEDGER_SECONDS)
 
 
@@ -62,6 +62,8 @@ def pay(fact: InvoicePayment, tx: Transaction, tenant: str, now: int, keep_until
     key = fact.payment_intent or fact.charge
     if key and fact.amount is not None:
         known = load(Bill, tx, tenant, _BILL, fact.invoice)
+        if known.due is not None and fact.amount >= known.due and not known.payments:
+            return  # all that is due at once is no part of it
         at, _ = known.payments.get(key, (fact.at or 0, 0))
         paid = replace(known, payments={**known.payments, key: (at, fact.amount)})
         if list(paid.payments[key]) != list(known.payments.get(key, ())):

@@ -179,7 +179,7 @@ def _subscription(invoice: Json) -> str | None:
 
 def _billed(invoice: Json, seen: InvoiceSeen) -> tuple[InvoiceBilled, ...]:
     due = reading.integer(invoice, "amount_due")
-    if due is None or seen.status not in _BILLED_STATUSES:
+    if due is None or due <= 0 or seen.status not in _BILLED_STATUSES:
         return ()
     paid = reading.natural(invoice, "amount_paid") or 0
     overpaid = max(reading.integer(invoice, "amount_overpaid") or 0, paid - due, 0)
