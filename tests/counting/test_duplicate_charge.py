@@ -314,7 +314,8 @@ def test_the_invoice_that_a_payment_intent_names_as_its_order_is_taken(
 def test_a_bank_debit_that_failed_after_all_has_no_duplicate_and_is_none(
     books: Books, first_fails: bool, failure_comes_first: bool
 ) -> None:
-    debits = [sale(books, n, payment_method_details=payments.bank_account("fp")) for n in (0, 60)]
+    account = {"type": "us_bank_account", "us_bank_account": {"fingerprint": "fp"}}
+    debits = [sale(books, n, payment_method_details=account) for n in (0, 60)]
     failed = {**debits[0 if first_fails else 1], "status": "failed", "captured": False}
     if failure_comes_first:
         books.send("charge.failed", failed)
