@@ -144,11 +144,7 @@ def test_an_event_moves_what_the_reference_says(name: str, played: dict[str, set
 def test_every_metric_of_a_tenant_is_moved_by_something() -> None:
     fed = {family for families in feeds.FEEDS.values() for family in families} | set(feeds.EVERY_EVENT)
     stored = {family for family in catalog.FAMILIES if family.stored}
-    of_catch_up = {
-        name for name in BY_NAME if "catch_up" in name or "caught_up" in name or "stripe_newest" in name
-    }
-    others = {catalog.EVENTS_IGNORED.name, catalog.TENANT_CREATED.name}
-    assert {one.name for one in stored - fed} == others | of_catch_up
+    assert {one.name for one in stored - fed} == {one.name for one in feeds.NO_EVENT}
 
 
 def test_the_events_to_select_move_every_metric_and_hold_up_no_invoice() -> None:

@@ -16,6 +16,18 @@ EVERY_EVENT: tuple[Family, ...] = (
 )
 """What an event of any type moves when it is first applied."""
 
+NO_EVENT: tuple[Family, ...] = (
+    catalog.EVENTS_IGNORED,
+    catalog.TENANT_CREATED,
+    catalog.EVENTS_CAUGHT_UP,
+    catalog.STRIPE_NEWEST_EVENT,
+    catalog.CATCH_UP_SUCCESS,
+    catalog.CATCH_UP_ERRORS,
+    catalog.ENDPOINT_ENABLED,
+    catalog.FAMILY_BEGAN,
+)
+"""What the store keeps and no event moves when it is applied: what is ignored, catch-up, the store's own notes."""
+
 FEEDS: dict[str, tuple[Family, ...]] = {
     name: READERS[name].moves for name in HANDLED_EVENT_TYPES if name in READERS and READERS[name].moves
 }
