@@ -192,7 +192,7 @@ class StoreFile:
             self._saved = deleted and frames == written
             self._write_note(replace(self._note, closed=self._saved).of(os.stat(self.path)))
         except (StoreUnavailableError, sqlite3.Error, OSError) as error:
-            _log.error("the store's log was taken away, and is not saved yet: %s", error)
+            _log.error("the store's log was taken away, and is not saved yet", extra={"reason": str(error)})
 
     def _write_note(self, note: Note) -> None:
         self._note = note
