@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
 
+import orjson
+
 from benchmarks.load import tenant_name
 from benchmarks.row import Row
 from benchmarks.scrape import configured
 from bw_exporter import ingest
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.store import PromptStore, open_store
-from bw_simulator.shop.deliveries import deliveries
 from bw_simulator.shop.events import event
 from bw_simulator.shop.ids import Ids
 from bw_simulator.shop.memberships import bill, membership
@@ -97,7 +98,7 @@ def _bodies(tenant_id: str, seed: int) -> Iterator[bytes]:
         member = membership(ids, buyer=new_buyer(ids), price=price, started_at=STARTED_AT - MONTH_SECONDS)
         invoice = bill(ids, STARTED_AT, member, reason="subscription_cycle", created_at=STARTED_AT - 3600)
         renewed = event(ids, "invoice.finalized", invoice, created_at=STARTED_AT)
-        yield from (each.body for each in deliveries(tenant_id, [*shop.next(STARTED_AT), renewed])[0])
+        yield from map(orjson.dumps, (*shop.next(STARTED_AT), renewed))
 
 
 def _row(size: int, grown: Growing, fresh: Growing) -> Row:

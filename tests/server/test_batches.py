@@ -161,9 +161,16 @@ class Handed:
         self.groups.append(len(works))
         return [(work(None), None) for work in works]
 
-    def submit(self, work: Callable[[Any], Any], then: Callable[[Outcome], None]) -> Callable[[], bool]:
+    def submit(
+        self, work: Callable[[Any], Any], then: Callable[[Outcome], None], after_all: Callable[[], None]
+    ) -> Callable[[], bool]:
         number = work(None)
-        self.submitted[number] = then
+
+        def told(outcome: Outcome) -> None:
+            then(outcome)
+            after_all()
+
+        self.submitted[number] = told
         return lambda: self.free and bool(self.submitted.pop(number, None))
 
     def exchange(self, conn: Any) -> tuple[Any, Any]:

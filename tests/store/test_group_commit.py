@@ -284,6 +284,23 @@ def test_what_was_submitted_is_committed_with_the_others_and_its_outcome_handed_
     group.close()
 
 
+def test_a_loop_is_woken_once_for_all_that_a_group_has_committed_of_it() -> None:
+    gate = Gate()
+    group = GroupCommit(gate, SOON, NoTurn())
+    told: SimpleQueue[str] = SimpleQueue()
+
+    def wake() -> None:
+        told.put("woken")
+
+    group.submit(lambda _: None, lambda _: told.put("first"), wake)
+    assert gate.entered.acquire(timeout=SOON)
+    for number in range(3):
+        group.submit(lambda _: None, lambda _, number=number: told.put(f"{number}"), wake)  # type: ignore[misc]
+    gate.open.release(2)
+    assert [told.get(timeout=SOON) for _ in range(6)] == ["first", "woken", "0", "1", "2", "woken"]
+    group.close()
+
+
 def test_a_group_that_cannot_commit_is_told_to_whom_submitted_too() -> None:
     def away(_works: Works) -> Outcomes:
         raise StoreUnavailableError("away")

@@ -52,13 +52,18 @@ class _Ticket:
 class _Submitted(_Ticket):
     """A work whose outcome is handed to `then`; where it leads, a thread kept for that does."""
 
-    __slots__ = ("called_up", "then")
+    __slots__ = ("after_all", "called_up", "then")
 
     def __init__(
-        self, work: Callable[[Any], Any], then: Callable[[Outcome], None], called_up: Callable[[], None]
+        self,
+        work: Callable[[Any], Any],
+        then: Callable[[Outcome], None],
+        after_all: Callable[[], None] | None,
+        called_up: Callable[[], None],
     ) -> None:
         super().__init__(work)
         self.then = then
+        self.after_all = after_all
         self.called_up = called_up
 
     def lead(self) -> None:
@@ -126,14 +131,20 @@ class GroupCommit:
             raise RuntimeError("a group was committed without an outcome for this work")
         return ticket.result
 
-    def submit(self, work: Callable[[Any], Any], then: Callable[[Outcome], None]) -> Callable[[], bool]:
+    def submit(
+        self,
+        work: Callable[[Any], Any],
+        then: Callable[[Outcome], None],
+        after_all: Callable[[], None] | None = None,
+    ) -> Callable[[], bool]:
         """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
 
+        `after_all` is called once all outcomes of that transaction were handed over, for each function once.
         Returns a cancel function. It returns True if the work had not started: `then` will not be called.
         """
         with self._mutex:
             kept = self._kept = self._kept or _KeptThread()
-            ticket = _Submitted(work, then, lambda: kept.calls.put(self._lead))
+            ticket = _Submitted(work, then, after_all, lambda: kept.calls.put(self._lead))
             self._waiting.append(ticket)
             if not self._led:
                 self._led = True
@@ -200,10 +211,11 @@ class GroupCommit:
         finally:
             self._hand_on()
             for ticket in group:
-                try:
-                    ticket.tell()
-                except Exception:  # noqa: BLE001 - the others of the group want to know too
-                    _log.exception("nobody could be told of a commit")
+                _called(ticket.tell)
+            submitted = (ticket for ticket in group if isinstance(ticket, _Submitted))
+            for after_all in dict.fromkeys(ticket.after_all for ticket in submitted):
+                if after_all is not None:
+                    _called(after_all)
 
     def _hand_on(self) -> None:
         with self._mutex:
@@ -215,6 +227,14 @@ class GroupCommit:
     def _gathered(self) -> list[_Ticket]:
         with self._mutex:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_GROUP))]
+
+
+def _called(hand_over: Callable[[], None]) -> None:
+    """Hand an outcome over; where that fails, the others of the group want to know theirs too."""
+    try:
+        hand_over()
+    except Exception:  # noqa: BLE001 - logged
+        _log.exception("nobody could be told of a commit")
 
 
 def each_alone(

@@ -183,10 +183,15 @@ class SubmittingStore(Store, Protocol):
     """A store that commits in a thread of its own what an event loop hands to it."""
 
     def submit(
-        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+        self,
+        work: Callable[[Transaction], Any],
+        then: Callable[[Outcome], None],
+        after_all: Callable[[], None] | None = None,
     ) -> Callable[[], bool]:
         """Return at once; `then` is called, in another thread, with the outcome of the transaction that holds `work`.
 
+        `after_all` is called once all outcomes of that transaction were handed over, for each function once: a loop
+        is woken once a transaction, not once a work.
         Returns a cancel function. It returns True if the work had not started: `then` will not be called.
         """
 

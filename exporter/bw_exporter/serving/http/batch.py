@@ -30,7 +30,7 @@ class Batch(InLoop):
         self,
         loop: Loop,
         store: PromptStore,
-        defer: Callable[[Callable[[Waiting, Outcome], None], Waiting, Outcome], None],
+        defer: Callable[[Callable[[], None]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(loop, store, defer, monotonic)

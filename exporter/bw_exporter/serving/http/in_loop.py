@@ -61,10 +61,10 @@ class InLoop(ABC):
         self,
         loop: Loop,
         store: SubmittingStore,
-        defer: Callable[[Callable[[Waiting, Outcome], None], Waiting, Outcome], None],
+        defer: Callable[[Callable[[], None]], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`defer(function, *arguments)`, from any thread, has the loop call the function."""
+        """`defer(function)`, from any thread, has the loop call the function."""
         self._loop = loop
         self._store = store
         self._defer = defer
@@ -72,6 +72,8 @@ class InLoop(ABC):
         self._asking: deque[Connection] = deque()
         self._submitted: dict[Waiting, Callable[[], bool]] = {}
         """The cancel function of each submitted work, the oldest first."""
+        self._outcomes: deque[tuple[Waiting, Outcome]] = deque()
+        """What another thread has handed over."""
 
     def take(self, conn: Connection) -> None:
         """Have the request answered in one of the next steps."""
@@ -105,13 +107,19 @@ class InLoop(ABC):
 
     def _submit(self, waiting: Waiting) -> None:
         self._submitted[waiting] = self._store.submit(
-            waiting.body.work, lambda outcome: self._defer(self._committed, waiting, outcome)
+            waiting.body.work, lambda outcome: self._outcomes.append((waiting, outcome)), self._wake
         )
 
-    def _committed(self, waiting: Waiting, outcome: Outcome) -> None:
-        """In the loop: answer, unless it was answered when its time was up."""
-        if self._submitted.pop(waiting, None):
-            self._answer(waiting, outcome)
+    def _wake(self) -> None:
+        """In another thread, once a transaction: waking the loop for each outcome would cost a system call each."""
+        self._defer(self._answer_all)
+
+    def _answer_all(self) -> None:
+        """In the loop: answer what was committed, but not what was answered when its time was up."""
+        while self._outcomes:
+            waiting, outcome = self._outcomes.popleft()
+            if self._submitted.pop(waiting, None):
+                self._answer(waiting, outcome)
 
     def _end_late(self) -> None:
         while self._submitted:

@@ -72,9 +72,12 @@ class PostgresStore:
         return result
 
     def submit(
-        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+        self,
+        work: Callable[[Transaction], Any],
+        then: Callable[[Outcome], None],
+        after_all: Callable[[], None] | None = None,
     ) -> Callable[[], bool]:
-        return self._group.submit(self._foreseen(work), then)
+        return self._group.submit(self._foreseen(work), then, after_all)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = [row[0] for row in self._reader.read("SELECT tenant FROM bw_tenants")]

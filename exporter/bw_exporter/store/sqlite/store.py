@@ -86,9 +86,12 @@ class SqliteStore(SqliteReads):
             return None
 
     def submit(
-        self, work: Callable[[Transaction], Any], then: Callable[[Outcome], None]
+        self,
+        work: Callable[[Transaction], Any],
+        then: Callable[[Outcome], None],
+        after_all: Callable[[], None] | None = None,
     ) -> Callable[[], bool]:
-        return self._group.submit(work, then)
+        return self._group.submit(work, then, after_all)
 
     def register(self, tenants: Sequence[str], now: int) -> None:
         known = [tenant for (tenant,) in self._read("SELECT tenant FROM tenants")]
