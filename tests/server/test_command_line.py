@@ -216,3 +216,22 @@ def test_listing_findings_makes_no_store_where_there_is_none(tmp_path: Path):
     assert done.returncode == 1
     assert "there is no store data/store.db" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_check_config_judges_receivers_for_the_alertmanager_that_takes_them(tmp_path: Path):
+    (tmp_path / "tenants.yaml").write_text(
+        f"{ONE_TENANT}receivers: {{chat: {{slack: {{channel: '#a'}}}}, hook: {{webhook: {{url_file: /x}}}}}}\n"
+    )
+    done = run("check-config", cwd=tmp_path)
+    assert done.returncode == 1
+    assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
+        "tenants.yaml: receivers.chat.slack: has no api_url",
+        "tenants.yaml: receivers.hook.webhook.url_file: needs Alertmanager 0.28",
+    ]
+    (tmp_path / "base.yml").write_text(
+        "global: {slack_api_url: 'https://hooks.example.com'}\nroute: {receiver: a}\n"
+    )
+    fitting = ("--alertmanager-version", "0.28", "--alertmanager-base", "base.yml")
+    assert run("check-config", *fitting, cwd=tmp_path).returncode == 0
+    done = run("check-config", "--alertmanager-version", "0.2", cwd=tmp_path)
+    assert (done.returncode, "0.25 is the oldest" in done.stderr) == (2, True)

@@ -71,11 +71,10 @@ def command(
 ) -> None:
     """Run the exporter until SIGTERM."""
     from bw_exporter import tenants_file
-    from bw_exporter.config import tenants as reading
     from bw_exporter.serving import judging, supervisor
 
     log.configure(log_level, log_format)
-    load = partial(reading.load, config_file, detectors=tenants_file.THRESHOLDS)
+    load = partial(tenants_file.load, config_file)
     web, tenants = judging.at_start(web_config_file, config_file, load)
     supervisor.serve(
         supervisor.ServeOptions(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from bw_exporter.config import yaml_nodes
+from bw_exporter.config.alertmanager_file import keys_under_global
 from bw_exporter.config.problems import MOST_PROBLEMS
 from bw_exporter.config.receivers import NOBODY
 from bw_exporter.errors import ConfigError, Problem
@@ -65,10 +66,7 @@ def merge(base: str, ours: Routing, source: str) -> str:
 
 def global_keys(base: str) -> frozenset[str]:
     """Return the keys under `global:` of the file at `base`. Raises ConfigError if it cannot be read."""
-    found = _get(_read(base), "global")
-    return frozenset(
-        str(name.value) for name, _ in (found.value if isinstance(found, yaml.MappingNode) else ())
-    )
+    return keys_under_global(_read(base))
 
 
 def _subtree(ours: Routing) -> dict[str, Any]:
