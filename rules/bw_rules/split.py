@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bw_exporter.config import yaml_strict
+from bw_exporter.config.reading import yaml_strict
 from bw_exporter.errors import BillingWatchError
 from bw_rules import output
 from bw_rules.render.yaml_text import HEADER

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.config import files, yaml_nodes, yaml_strict
+from bw_exporter.config.reading import files, yaml_nodes, yaml_strict
 from bw_exporter.errors import ConfigError
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.config import durations, tenants, yaml_strict
+from bw_exporter.config import durations, tenants
+from bw_exporter.config.reading import yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import THRESHOLDS
 

@@ -80,7 +80,7 @@ def test_a_file_replaced_by_garbage_changes_nothing_that_is_in_force(
 HANGS = """
 import sys, time
 from bw_exporter import cli
-from bw_exporter.config import yaml_nodes
+from bw_exporter.config.reading import yaml_nodes
 from bw_exporter.serving import judging
 
 judging.LIMITS = judging.Limits(seconds=4.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from bw_exporter.config import yaml_nodes
+from bw_exporter.config.reading import yaml_nodes
 
 
 def global_keys(path: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from bw_exporter.config.yaml_strict import redacted
+from bw_exporter.config.reading.yaml_strict import redacted
 from bw_exporter.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from bw_exporter.config.yaml_strict import Document
+    from bw_exporter.config.reading.yaml_strict import Document
 
 Path = tuple[object, ...]
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bw_exporter.config.problems import nearest, unknown
-from bw_exporter.config.yaml_strict import redacted
+from bw_exporter.config.reading.yaml_strict import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bw_exporter.config import yaml_strict
 from bw_exporter.config.api_keys import ApiKeyReader
 from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
+from bw_exporter.config.reading import yaml_strict
 from bw_exporter.config.receiver_fields import Alertmanager, mistakes
 from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
 from bw_exporter.config.shape import Common, Defaults, DestinationCharges, Past, TenantEntry, WatchdogSection

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from bw_exporter.config import files, yaml_strict
 from bw_exporter.config.problems import Problems
+from bw_exporter.config.reading import files, yaml_strict
 from bw_exporter.config.shape import Section
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.config import yaml_strict
+from bw_exporter.config.reading import yaml_strict
 from bw_exporter.errors import ConfigError
 from bw_exporter.metrics import catalog
 from bw_rules.render.yaml_text import dump

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bw_exporter.config import yaml_nodes
+from bw_exporter.config.reading import yaml_nodes
 from bw_exporter.errors import ConfigError, Problem
 
 if TYPE_CHECKING:

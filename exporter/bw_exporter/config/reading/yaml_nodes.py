@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bw_exporter.config import files
+from bw_exporter.config.reading import files
 from bw_exporter.errors import ConfigError, Problem
 
 MOST_BYTES = 16 << 20
