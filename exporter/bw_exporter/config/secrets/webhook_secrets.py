@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bw_exporter.config.secret_sources import SecretKind, SecretSources, is_one_word
+from bw_exporter.config.secrets.sources import SecretKind, SecretSources, is_one_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
