@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.config import check_config, tenants
-from bw_exporter.config.receiver_fields import FIELDS, NEWER, NEWEST, OLDEST, Alertmanager
-from bw_exporter.config.receivers import KINDS
+from bw_exporter.config.alerting.receiver_fields import FIELDS, NEWER, NEWEST, OLDEST, Alertmanager
+from bw_exporter.config.alerting.receivers import KINDS
 from bw_exporter.errors import ConfigError
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import THRESHOLDS

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.config.receivers import SEVERITIES
+from bw_exporter.config.alerting.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
 from bw_rules import cli
 from bw_rules.render import alertmanager, merge

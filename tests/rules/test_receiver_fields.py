@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bw_exporter.config.receiver_fields import FIELDS, NEWER, NEWEST, dotted
+from bw_exporter.config.alerting.receiver_fields import FIELDS, NEWER, NEWEST, dotted
 from bw_exporter.errors import ConfigError
 from bw_rules.render import alertmanager
 from bw_rules.verify import tools

@@ -9,11 +9,11 @@ from bw_exporter.command_line import flags
 from bw_exporter.command_line.program import Command
 
 if TYPE_CHECKING:
-    from bw_exporter.config.receiver_fields import Version
+    from bw_exporter.config.alerting.receiver_fields import Version
 
 
 def _version(text: str) -> Version:
-    from bw_exporter.config import receiver_fields
+    from bw_exporter.config.alerting import receiver_fields
 
     return receiver_fields.read_version(text)
 
@@ -47,8 +47,9 @@ def command(
     FILE may stand for --config.file FILE. Receivers are judged as `bw-rules alertmanager` judges them.
     """
     from bw_exporter import tenants_file
-    from bw_exporter.config import alertmanager_file, check_config
-    from bw_exporter.config.receiver_fields import Alertmanager
+    from bw_exporter.config import check_config
+    from bw_exporter.config.alerting import alertmanager_file
+    from bw_exporter.config.alerting.receiver_fields import Alertmanager
 
     source = ctx.get_parameter_source("config_file")
     if file and source is click.core.ParameterSource.COMMANDLINE:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter.config import tenants as tenants_file
-from bw_exporter.config.receiver_fields import OLDEST_ALERTMANAGER, Alertmanager
-from bw_exporter.config.receivers import SEVERITIES
+from bw_exporter.config.alerting.receiver_fields import OLDEST_ALERTMANAGER, Alertmanager
+from bw_exporter.config.alerting.receivers import SEVERITIES
 from bw_exporter.errors import ConfigError
 
 if TYPE_CHECKING:

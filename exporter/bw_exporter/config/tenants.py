@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from bw_exporter.config.alerting.receiver_fields import Alertmanager, mistakes
+from bw_exporter.config.alerting.receivers import Receiver, check_notify, check_receiver, read_receivers
 from bw_exporter.config.detector_settings import DetectorSettings
 from bw_exporter.config.problems import Problems, unknown
 from bw_exporter.config.reading import yaml_strict
-from bw_exporter.config.receiver_fields import Alertmanager, mistakes
-from bw_exporter.config.receivers import Receiver, check_notify, check_receiver, read_receivers
 from bw_exporter.config.secrets.api_keys import ApiKeyReader
 from bw_exporter.config.secrets.webhook_secrets import SecretReader
 from bw_exporter.config.shape import Common, Defaults, DestinationCharges, Past, TenantEntry, WatchdogSection

@@ -9,11 +9,11 @@ from bw_rules.commands import _flags
 from bw_rules.commands._flags import flag
 
 if TYPE_CHECKING:
-    from bw_exporter.config.receiver_fields import Version
+    from bw_exporter.config.alerting.receiver_fields import Version
 
 
 def _version(text: str) -> Version:
-    from bw_exporter.config import receiver_fields
+    from bw_exporter.config.alerting import receiver_fields
 
     return receiver_fields.read_version(text)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.config import receiver_fields
-from bw_exporter.config.receivers import NOBODY, SEVERITIES
+from bw_exporter.config.alerting import receiver_fields
+from bw_exporter.config.alerting.receivers import NOBODY, SEVERITIES
 from bw_exporter.errors import ConfigError
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import exporter_alerts, missing_history
@@ -19,8 +19,8 @@ from bw_rules.wording import some
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from bw_exporter.config.receiver_fields import Version
-    from bw_exporter.config.receivers import Receiver
+    from bw_exporter.config.alerting.receiver_fields import Version
+    from bw_exporter.config.alerting.receivers import Receiver
     from bw_exporter.config.tenants import Tenants
 
 _ABOUT_EXPORTER = (one.name for one in exporter_alerts.alerts(JOB))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bw_exporter.config.receivers import SEVERITIES
+from bw_exporter.config.alerting.receivers import SEVERITIES
 from bw_rules.detectors import DETECTORS
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from bw_exporter.config.alertmanager_file import keys_under_global
+from bw_exporter.config.alerting.alertmanager_file import keys_under_global
+from bw_exporter.config.alerting.receivers import NOBODY
 from bw_exporter.config.problems import MOST_PROBLEMS
 from bw_exporter.config.reading import yaml_nodes
-from bw_exporter.config.receivers import NOBODY
 from bw_exporter.errors import ConfigError, Problem
 from bw_rules.render import base_shape, inhibition
 from bw_rules.render.alertmanager import OURS

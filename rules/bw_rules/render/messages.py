@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from bw_exporter.config.receivers import Receiver
+    from bw_exporter.config.alerting.receivers import Receiver
 
 _FIRST = "(index .Alerts 0)"
 _WORST = (

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bw_exporter.config import receiver_values
+from bw_exporter.config.alerting import receiver_values
 from bw_exporter.config.problems import dotted as dotted_path
 from bw_exporter.config.problems import unknown
 from bw_exporter.errors import Problem
@@ -18,8 +18,8 @@ from bw_exporter.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from bw_exporter.config.alerting.receivers import Receiver
     from bw_exporter.config.problems import Path
-    from bw_exporter.config.receivers import Receiver
 
 Version = tuple[int, int]
 
