@@ -1,1 +1,4 @@
-"""How the exporter runs: worker processes, connections and their deadlines, configuration handed to them."""
+"""How the exporter runs: the supervisor, its worker processes, and the configuration that it hands to them.
+
+`judging` reads configurations in a child process. How a worker speaks HTTP is `http`. No application lives here.
+"""
