@@ -73,9 +73,9 @@ def test_what_only_prometheus_can_tell_is_never_called_clear(shop: Site):
     said = section(shop)
     assert "The exporter sees none whose condition holds." in said
     clear, unseen = said.partition("Do not hold ")[2].split(" Prometheus alone can tell ")
-    for detector in DETECTORS.values():
+    for name, detector in DETECTORS.items():
         assert (detector.alert in clear) == (detector.alert in SEEN)
-        assert (detector.alert in unseen) == (detector.alert not in SEEN)
+        assert (detector.alert in unseen) == (detector.alert not in SEEN and name not in alerts._WITH_API_KEY)
     assert "as many as usual, Prometheus alone can tell" in shop.get("/tenants/shop")
 
 
@@ -181,6 +181,26 @@ def test_a_limit_that_follows_the_tenants_own_past_is_left_to_prometheus(shop: S
     )
     seen = alerts.Seen(tenants.all[0], {}, shop.recent, NOW + 30 * 24 * HOUR)
     assert "BillingSilentLapse" in alerts.alerts(seen).unseen
+
+
+def test_what_stripe_said_is_listed_for_a_tenant_with_an_api_key_alone(site: Callable[[str], Site]):
+    one = site("""
+tenants:
+  shop: {webhook_secret: whsec_a, api_key: rk_live_0123456789abcdef}
+  none: {webhook_secret: whsec_b}
+""")
+    for tenant in ("shop", "none"):
+        one.accept(tenant)
+    assert not any(alerts.alert_of(name) in section(one, "none") for name in alerts._WITH_API_KEY)
+    unseen = section(one).partition("Prometheus alone can tell ")[2]
+    assert all(alerts.alert_of(name) in unseen for name in alerts._WITH_API_KEY)
+    one.store.write(lambda tx: tx.change("shop", (RaiseTo(catalog.CATCH_UP_SUCCESS, NOW),)))
+    one.count("shop", catalog.ENDPOINT_ENABLED)
+    clear = section(one).partition("Prometheus alone can tell ")[0]
+    assert "BillingCatchUpFailing" in clear
+    assert "BillingEndpointDisabled" in clear
+    one.count("shop", catalog.ENDPOINT_ENABLED, amount=-1)
+    assert holding(one) == ["BillingEndpointDisabled"]
 
 
 def test_names_severities_and_numbers_are_those_of_the_rules():

@@ -30,7 +30,11 @@ _LEAST_REFUSED = 5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one tenant at a moment; `not_ready` is why the store takes no writes, or nothing."""
+    """What is known of one tenant at a moment.
+
+    `not_ready` is why the store takes no writes, or nothing. `endpoint_disabled` is Stripe's word, where the tenant's
+    API key may read it.
+    """
 
     tenant: Tenant
     found: Counts
@@ -38,6 +42,7 @@ class Seen:
     now: int
     not_ready: str = ""
     last_reload_successful: bool = True
+    endpoint_disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ def alerts(seen: Seen) -> Alerts:
     """Judge each alert of a tenant that is not off."""
     verdicts: list[tuple[str, str, str | None]] = []
     for detector, thresholds in seen.tenant.detectors.items():
-        if getattr(thresholds, "enabled", True):
+        asks_stripe = detector in _WITH_API_KEY
+        if getattr(thresholds, "enabled", True) and (seen.tenant.api_key or not asks_stripe):
             judge = _DETECTORS.get(detector, _unseen)
             severity = str(getattr(thresholds, "severity", "warning"))
             verdicts.append((alert_of(detector), severity, judge(seen, thresholds)))
@@ -123,6 +129,18 @@ def _lag(seen: Seen, thresholds: Any) -> str | None:  # noqa: ANN401
     )
 
 
+def _endpoint(seen: Seen, _thresholds: Any) -> str | None:  # noqa: ANN401
+    if seen.endpoint_disabled:
+        return "Stripe has disabled the tenant's webhook endpoint, or it is gone."
+    return "" if of(seen.found, catalog.ENDPOINT_ENABLED) else None
+
+
+def _catch_up(seen: Seen, thresholds: Any) -> str | None:  # noqa: ANN401
+    after = _whole(thresholds, "after")
+    recent = after is not None and seen.now - of(seen.found, catalog.CATCH_UP_SUCCESS) <= after
+    return "" if recent else None  # whether turns failed within the last hour is not known here
+
+
 def _refused(seen: Seen) -> str | None:
     refused = seen.recent.refused(seen.tenant.id, seen.now)
     since = seen.now - REFUSED_WINDOW_SECONDS
@@ -156,7 +174,12 @@ _DETECTORS: Mapping[str, Callable[[Seen, Any], str | None]] = {
     "invoice_mismatch": _found(catalog.LAST_MISMATCH, "A mismatched invoice was found"),
     "silent_lapse": _silence,
     "webhook_lag": _lag,
+    "endpoint_disabled": _endpoint,
+    "catch_up_failing": _catch_up,
 }
+_WITH_API_KEY = ("catch_up_failing", "endpoint_disabled", "events_missed")
+"""Detectors that judge what Stripe answered; a tenant without an API key has none of it."""
+
 _EXPORTER_ALERTS: tuple[tuple[str, str, Callable[[Seen], str | None]], ...] = (
     ("BillingWebhookRefused", "warning", _refused),
     ("BillingStoreErrors", "critical", _store_errors),

@@ -26,6 +26,8 @@ _COMMON_SETTINGS = ("enabled", "severity", "for", "keep_firing_for")
 _CHECKS = (
     catalog.EVENTS,
     catalog.TENANT_CREATED,
+    catalog.CATCH_UP_SUCCESS,
+    catalog.ENDPOINT_ENABLED,
     catalog.WEBHOOK_LAG,
     catalog.CHARGE_ATTEMPTS,
     catalog.DUPLICATE_CHARGES,
@@ -81,7 +83,17 @@ def tenant_page(
     kept = store.findings(tenant=tenant.id, since_at=now - FINDING_SECONDS, limit=MOST_FINDINGS + 1)
     return TenantPage(
         standing=standing(tenant, found, recent, now),
-        alerts=alerts(Seen(tenant, found, recent, now, not_ready, config.last_reload_successful)),
+        alerts=alerts(
+            Seen(
+                tenant,
+                found,
+                recent,
+                now,
+                not_ready,
+                config.last_reload_successful,
+                tenant.api_key != "" and _endpoint_disabled(store, tenant),
+            )
+        ),
         redelivered=counts.of(found, catalog.WEBHOOK_REQUESTS, "redelivered"),
         events=counts.by_value(found, catalog.EVENTS),
         lag=lag(tenant, found),
@@ -94,6 +106,11 @@ def tenant_page(
         abstentions=counts.by_value(found, catalog.INVOICE_ABSTENTIONS),
         detectors=tuple(_detector(config.tenants, tenant, name) for name in tenant.detectors),
     )
+
+
+def _endpoint_disabled(store: Store, tenant: Tenant) -> bool:
+    """Whether the gauge is 0; counts leave zeros out, and where Stripe was not asked there is none."""
+    return store.samples(tenant.id).get(f'{catalog.ENDPOINT_ENABLED.name}{{tenant="{tenant.id}"}} ') == 0
 
 
 def _detector(tenants: Tenants, tenant: Tenant, name: str) -> Detector:
