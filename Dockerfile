@@ -14,6 +14,7 @@ RUN python -m venv /opt/billingwatch \
 RUN pip install --require-hashes --only-binary :all: --requirement requirements/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter/bw_exporter exporter/bw_exporter
+COPY exporter/bw_simulator exporter/bw_simulator
 COPY rules/bw_rules rules/bw_rules
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/billingwatch/bin/pip install --no-deps --no-index /wheels/*.whl \
