@@ -84,6 +84,8 @@ class Oracle(Collector):
         yield _metric(catalog.TENANT_UTC_OFFSET, ("tenant",), offsets)
         units = [((code,), number) for code, number in MINOR_UNITS.items()]
         yield _metric(catalog.CURRENCY_MINOR_UNITS, ("currency",), units)
+        # A new store has them all from its first registration on.
+        yield _metric(catalog.FAMILY_BEGAN, ("family",), [((family.name,), NOW) for family in STORED])
         build = [((__version__, platform.python_version()), 1)]
         yield _metric(catalog.BUILD_INFO, ("version", "python"), build)
         for family, value in (
@@ -99,8 +101,8 @@ class Oracle(Collector):
 
 
 def _initial(family: Family) -> list[tuple[str, ...]]:
-    """A histogram has no labels beside the tenant, and is not counted here."""
-    if family.type == "histogram":
+    """A histogram has no labels beside the tenant, and is not counted here; some gauges appear with their value."""
+    if family.type == "histogram" or not family.from_start:
         return []
     found: list[tuple[str, ...]] = [()]
     for label in family.labels:

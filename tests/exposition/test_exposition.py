@@ -105,6 +105,8 @@ def test_every_configured_tenant_has_every_family_from_the_first_scrape(store: S
     ):
         found = {family.name: family for family in families}
         for family in STORED:
+            if not family.from_start:
+                continue
             metric = found[family.name.removesuffix("_total")]
             for name in ("one", "two"):
                 samples = [each for each in metric.samples if each.labels["tenant"] == name]
