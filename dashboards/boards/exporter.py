@@ -199,7 +199,7 @@ def _refusals() -> tuple[Lines | Table, ...]:
             ),
             Query(f"{rise(requests, 'tenant, result', HOUR, SOME, _REFUSALS)} > 0"),
             sort="Refused",
-            nothing="Nothing was refused",
+            nothing="No refusal is known",
             width=8,
         ),
         panels.lines(

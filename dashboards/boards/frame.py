@@ -17,6 +17,7 @@ OVERVIEW_UID = "billingwatch-overview"
 TENANT_UID = DASHBOARD_UID
 EXPORTER_UID = "billingwatch-exporter"
 """Alerts link to the last two, so none may change."""
+_BOARDS = {OVERVIEW_UID: "All tenants", TENANT_UID: "One tenant", EXPORTER_UID: "Exporter"}
 TAG = "billingwatch"
 TO_TENANT = (
     f"/d/{TENANT_UID}?var-datasource=${{datasource}}&var-tenant=${{__value.raw}}&${{__url_time_range}}"
@@ -73,7 +74,7 @@ def tenant(*, several: bool) -> dashboard.QueryVariable:
     """One tenant, or any number of them."""
     query = f"label_values({catalog.TENANT_INFO.name}{{{JOB}}}, tenant)"
     variable = _labels("tenant", "Tenant", "As named in tenants.yaml.", query)
-    return _all(variable) if several else variable
+    return _all(variable).all_value(".+") if several else variable
 
 
 def currency(where: str, *, several: bool) -> dashboard.QueryVariable:
@@ -81,7 +82,7 @@ def currency(where: str, *, several: bool) -> dashboard.QueryVariable:
     query = f"label_values({catalog.REVENUE.name}{{{JOB},{where}}}, currency)"
     variable = _labels("currency", "Currency", "Currencies that the tenant takes.", query)
     variable.regex("/^(?!other$).*$/")
-    return _all(variable) if several else variable
+    return _all(variable).all_value(".+") if several else variable
 
 
 def hidden(name: str, query: str, regex: str) -> dashboard.QueryVariable:
@@ -111,9 +112,9 @@ def assemble(
         .refresh("1m")
         .variables(list(variables))
         .annotations(list(annotations))
-        .link(_siblings())
-        .link(_runbooks())
     )
+    for link in (*_siblings(uid), _runbooks()):
+        board.link(link)
     for row in rows:
         if row.title:
             board.with_row(dashboard.Row(row.title))
@@ -138,17 +139,19 @@ def _labels(name: str, label: str, description: str, query: str) -> dashboard.Qu
 
 
 def _all(variable: dashboard.QueryVariable) -> dashboard.QueryVariable:
-    return variable.multi(True).include_all(True).all_value(".+").current(_EVERYTHING)
+    return variable.multi(True).include_all(True).current(_EVERYTHING)
 
 
-def _siblings() -> dashboard.DashboardLink:
-    return (
-        dashboard.DashboardLink("BillingWatch")
-        .type(model.DashboardLinkType.DASHBOARDS)
-        .tags([TAG])
-        .include_vars(True)
+def _siblings(uid: str) -> list[dashboard.DashboardLink]:
+    """Links to the other boards. They carry the data source alone: "all tenants" is nobody on a board of one tenant."""
+    return [
+        dashboard.DashboardLink(title)
+        .type(model.DashboardLinkType.LINK)
+        .url(f"/d/{other}?${{datasource:queryparam}}")
         .keep_time(True)
-    )
+        for other, title in _BOARDS.items()
+        if other != uid
+    ]
 
 
 def _runbooks() -> dashboard.DashboardLink:

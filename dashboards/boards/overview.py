@@ -29,6 +29,7 @@ from bw_rules.detectors.revenue_drop import REVENUE
 from bw_rules.detectors.silent_lapse import UP
 
 NO_RULES = "No rules loaded: blind"
+NOTHING_FIRES = "Nothing is firing, as far as the rules are loaded and the exporter is scraped"
 TOP = 10
 
 
@@ -85,12 +86,12 @@ def _answers() -> tuple[Number, ...]:
             nothing=NO_RULES,
         ),
         panels.number(
-            "Newest event",
-            "Time since Stripe last sent anything to any of these tenants. Normal: minutes by day; it is the "
-            "quietest tenant that counts, see the table.",
+            "Quietest tenant, silent for",
+            "Time since Stripe last sent anything to the tenant that it was silent to for longest. Normal: minutes by "
+            "day, hours by night; the table below has each tenant's.",
             "s",
-            Query(f"min(\n{silence(SOME)}\n)"),
-            nothing="Never",
+            Query(f"max(\n{silence(SOME)}\n)"),
+            nothing="Unknown: nothing is scraped",
         ),
     )
 
@@ -110,7 +111,7 @@ def _firing() -> Table:
         ),
         Query(firing_since(DETECTORS, SOME)),
         sort="Since",
-        nothing="Nothing is firing",
+        nothing=NOTHING_FIRES,
     )
 
 

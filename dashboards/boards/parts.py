@@ -36,6 +36,10 @@ def targets(
     return built
 
 
+_LOWEST = -1e12
+"""Below every number that is read in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a number means, in words: from `low` to `high`, both included; None is unbounded."""
@@ -62,9 +66,15 @@ def mappings(readings: tuple[Reading, ...]) -> list[model.ValueMapping]:
 
 
 def thresholds(readings: tuple[Reading, ...]) -> dashboard.ThresholdsConfig:
-    """The same boundaries for the background, as numbers without words of their own are coloured by it."""
-    steps = [model.Threshold(value=None, color=readings[0].color if readings else "text")]
-    steps += [model.Threshold(value=one.low, color=one.color) for one in readings[1:]]
+    """The same boundaries for the background, as numbers without words of their own are coloured by it.
+
+    The lowest colour is also that of no number at all. Where a number can be good that is red: not to know is trouble.
+    """
+    unbounded = not readings or readings[0].low is None
+    steps = [model.Threshold(value=None, color="text" if unbounded else "red")]
+    steps += [
+        model.Threshold(value=_LOWEST if one.low is None else one.low, color=one.color) for one in readings
+    ]
     return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps)
 
 

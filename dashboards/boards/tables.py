@@ -81,6 +81,8 @@ def table(
             },
         )
     )
+    # The words for an empty table would stand in each cell without a value too.
+    panel.override_by_regexp(".*", [option("noValue", "-")])
     for column in columns:
         if properties := _column(column):
             panel.override_by_name(column.heading, properties)

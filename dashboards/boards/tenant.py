@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from boards import delivery, detectors, frame, panels, sales, tables, trouble
 from boards.glance import CHANGE
-from boards.overview import NO_RULES
+from boards.overview import NO_RULES, NOTHING_FIRES
 from boards.panels import Number, Timeline
 from boards.parts import Query, Reading
 from boards.queries import (
@@ -64,6 +64,8 @@ def board() -> model.Dashboard:
 def _answers() -> tuple[Number, ...]:
     now = revenue_between(REVENUE.max_name, "1d", "", ONE, CURRENCY)
     then = revenue_between(REVENUE.max_name, "8d", "7d", ONE, CURRENCY)
+    past_due = latest(catalog.SUBSCRIPTIONS.name, "tenant", ONE, 'status="past_due"')
+    known = latest(catalog.TENANT_CREATED.name, "tenant", ONE)
     return (
         panels.number(
             "Alerts firing",
@@ -81,7 +83,7 @@ def _answers() -> tuple[Number, ...]:
             "watched.",
             "s",
             Query(silence(ONE)),
-            nothing="Never",
+            nothing="Unknown",
             width=4,
         ),
         panels.number(
@@ -89,7 +91,7 @@ def _answers() -> tuple[Number, ...]:
             "Gross revenue of the last 24 hours, in whole units of the currency. Normal: as the number beside it says.",
             "locale",
             Query(whole_units(now)),
-            nothing="None recorded",
+            nothing="Unknown, or none",
             width=4,
             decimals=2,
         ),
@@ -108,15 +110,15 @@ def _answers() -> tuple[Number, ...]:
             "Disputes not closed yet, inquiries not included. Normal: few, and each answered before its due date.",
             "none",
             Query(latest(catalog.DISPUTES_OPEN.name, "tenant", ONE)),
-            nothing="None",
+            nothing="Unknown",
             width=4,
         ),
         panels.number(
             "Subscriptions past due",
             "Subscriptions whose last invoice is not paid. Normal: a few in a hundred, moving with the dunning.",
             "none",
-            Query(latest(catalog.SUBSCRIPTIONS.name, "tenant, status", ONE, 'status="past_due"')),
-            nothing="None",
+            Query(f"{past_due}\nor on (tenant)\n0 * {known}"),
+            nothing="Unknown",
             width=4,
         ),
     )
@@ -136,7 +138,7 @@ def _firing() -> Table:
         ),
         Query(firing_since(DETECTORS, ONE)),
         sort="Since",
-        nothing="Nothing is firing",
+        nothing=NOTHING_FIRES,
         width=12,
         height=6,
     )

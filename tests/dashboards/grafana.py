@@ -43,7 +43,7 @@ def _choices(past: Past, name: str, left: list[dict[str, Any]], values: dict[str
     if variable["name"] == "currency":
         picked = found  # panels repeat for each
     elif variable.get("includeAll"):
-        picked = [variable["allValue"]]
+        picked = [variable.get("allValue") or "|".join(found)]
     elif variable["name"] == "tenant":
         picked = found
     else:

@@ -240,11 +240,37 @@ def test_links_lead_to_dashboards_and_runbooks_that_exist() -> None:
             assert asked <= set(variables(by_uid[parts.path.removeprefix("/d/")])), url
 
 
-def test_the_dashboards_link_to_one_another_by_their_tag() -> None:
+def test_the_dashboards_link_to_one_another_and_carry_the_data_source_alone() -> None:
+    """On a board of one tenant, the choice of all of them would be a tenant that does not exist: all clear, wrongly."""
+    uids = {OVERVIEW_UID, TENANT_UID, EXPORTER_UID}
     for board in boards().values():
         assert board["tags"] == [TAG]
-        assert {"type": "dashboards", "tags": [TAG]}.items() <= board["links"][0].items()
-        assert board["links"][0]["includeVars"]
+        links = [link for link in board["links"] if link["url"].startswith("/d/")]
+        assert {urlsplit(link["url"]).path.removeprefix("/d/") for link in links} == uids - {board["uid"]}
+        assert {urlsplit(link["url"]).query for link in links} == {"${datasource:queryparam}"}
+        assert not any(link.get("includeVars") for link in board["links"])
+
+
+def test_a_number_that_can_be_good_is_red_where_there_is_none() -> None:
+    for board in boards().values():
+        for panel in (one for one in panels(board) if one["type"] == "stat"):
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            if any(step["color"] == "green" and step["value"] is not None for step in steps):
+                assert steps[0] == {"color": steps[0]["color"], "value": None}
+                assert steps[0]["color"] in {"red", "text"}, panel["title"]
+        assert all(
+            step["color"] != "green"
+            for panel in panels(board)
+            for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])[:1]
+        )
+
+
+def test_the_words_for_an_empty_table_do_not_stand_in_its_cells() -> None:
+    for board in boards().values():
+        for panel in (one for one in panels(board) if one["type"] == "table"):
+            first = panel["fieldConfig"]["overrides"][0]
+            assert first["matcher"] == {"id": "byRegexp", "options": ".*"}, panel["title"]
+            assert first["properties"] == [{"id": "noValue", "value": "-"}]
 
 
 def test_alerts_lead_to_a_dashboard_of_ours_with_variables_that_it_has() -> None:

@@ -76,7 +76,7 @@ DETECTOR = Detector(
     cases=cases,
     panel=Panel(
         "Webhook endpoint enabled at Stripe",
-        "1 while it is enabled. Nothing where no key can see it.",
+        "Normal: 1, enabled; nothing where no API key can see it.",
         RECORDED,
         f"tenant:{ENABLED}:threshold",
     ),
