@@ -133,8 +133,9 @@ def test_a_page_that_is_damaged_crashes_nothing(start: Start, figure: Figure):
 
 
 _AS_NOBODY = """
-import os, sys, uuid, encodings.idna, gunicorn.config
+import os, sys, uuid, encodings.ascii, encodings.idna, gunicorn.config
 from bw_exporter import cli
+from bw_exporter.commands import serve
 from bw_exporter.config import tenants
 from bw_exporter.serving import supervisor
 from bw_exporter.monitoring import web_config
