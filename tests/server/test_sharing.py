@@ -71,9 +71,9 @@ def test_a_worker_that_holds_more_than_another_is_full():
     first, second = Share(counts, 0), Share(counts, 1)
     assert not first.is_full(100, now=10.0), "nobody else is there"
     second.note(5, now=10.0)
-    assert not first.is_full(8, now=10.5)
-    assert first.is_full(9, now=10.5)
-    assert not first.is_full(9, now=12.0), "the other's loop has not turned for too long"
+    assert not first.is_full(11, now=10.5)
+    assert first.is_full(12, now=10.5)
+    assert not first.is_full(12, now=12.0), "the other's loop has not turned for too long"
     second.note(5, now=12.0)
     second.leave()
-    assert not first.is_full(9, now=12.0), "the other is stopping"
+    assert not first.is_full(12, now=12.0), "the other is stopping"

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 QUEUE_SECONDS = 20.0
 """Whoever has waited longer for a thread has given up; so a store that stalls leaves no backlog behind."""
 
-_YIELD_NAP_SECONDS = 0.0005
+_YIELD_NAP_SECONDS = 0.001
 """The poller tells at once again of a connection that was left to another worker, which needs a moment to take it."""
 
 _REFUSALS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 
-_TOLERANCE = 3
+_TOLERANCE = 6
 """How many connections a worker may hold more than another and still take the next one."""
 
 _STALE_SECONDS = 1.5
