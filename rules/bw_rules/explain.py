@@ -50,10 +50,9 @@ def explanation(tenants: Tenants, name: str, tenant: str | None, settings: build
     lines += ["", f"Alert {detector.alert}, threshold_profile {found.name}", ""]
     lines += _block(build.alert(name, detector, found, settings).expr)
     lines += ["", "The level at which it fires", ""]
-    for level in detector.levels(found.settings, scope):
-        lines += [f"  # {level.name}", *_block(level.expr)]
-    lines += ["", "What it reads", ""]
-    read = (detector.habits, detector.recordings)
+    level = detector.threshold(found.settings, scope)
+    lines += [f"  # {level.name}", *_block(level.expr), "", "What it reads", ""]
+    read = (detector.habits, detector.recordings, detector.drawn)
     for recording in (one for made_of in read for one in made_of(found.settings, scope.everyone)):
         lines += [f"  # {recording.name}", *_block(recording.expr)]
     return [*lines, "", *runbook(detector.alert, detector.summary, detector.runbook).splitlines()[2:]]

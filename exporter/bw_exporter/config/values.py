@@ -82,6 +82,29 @@ class DurationBetween(Bounded):
 
 
 @dataclass(frozen=True)
+class OrAuto(Bounded):
+    """A value of another kind, or the word `auto`."""
+
+    kind: Bounded
+
+    def parse(self, value: object) -> Any:  # noqa: ANN401 - of the kind, or the word
+        """Return the value or the word."""
+        try:
+            return value if value == "auto" else self.kind.parse(value)
+        except PydanticCustomError as error:
+            raise problem(f"{error.message()}; or auto") from None
+
+    def shown(self, value: object) -> str:
+        """Return the value as tenants.yaml would have it."""
+        return "auto" if value == "auto" else self.kind.shown(value)
+
+    @property
+    def text(self) -> str:
+        """The kind and its bounds, for the reference."""
+        return f"`auto`, or a {self.kind.text}"
+
+
+@dataclass(frozen=True)
 class NumberBetween(Bounded):
     """An exact number with at most three decimals, as Decimal."""
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
-from bw_rules.toolkit.detector import MONEY, Detector, Runbook, asked
+from bw_rules.toolkit.detector import MONEY, Detector, Runbook, first_of
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Recording, Scope, counter, indented, scaled, times
 from bw_rules.toolkit.rise import first_look
@@ -101,19 +101,19 @@ def description(t: Thresholds) -> str:
     """Revenue now and usually, in whole units."""
     units = "max(billing_currency_minor_units{currency='%s'})"
     of = "{tenant='%s',currency='%s'}"
-    now = asked(
+    now = first_of(
         f"{REVENUE.delta_name(t.window)}{of} / scalar({units})",
         "tenant",
         "currency",
         "currency",
-        form="$money",
+        form="printf $money",
     )
     past = " + ".join(f"{REVENUE.delta_name(*part)}{of}" for part in _pasts(t))
-    usual = asked(
+    usual = first_of(
         f"({past}) / scalar({units}) * {_share(t).numerator} / {_share(t).denominator}",
         *["tenant", "currency"] * len(_pasts(t)),
         "currency",
-        form="$money",
+        form="printf $money",
     )
     against = "on the same weekday" if t.compare == "weekday" else "on average"
     return (

@@ -87,22 +87,26 @@ def _groups(
         here = sorted(tenant for profile in part for tenant in profile.tenants)
         later = sorted(tenant for other in parts[1:] for profile in other for tenant in profile.tenants)
         matcher = tenants_matcher(here) if number else tenants_matcher(later, negative=True)
-        scope, everyone = Scope(settings.job, matcher), Scope(settings.job)
+        scope, of_all = Scope(settings.job, matcher), Scope(settings.job) if number else None
         suffix = f".{number + 1}" if number else ""
-        if habits := _recorded(detector.habits, part, scope, everyone if number else None):
-            yield from _habits(f"billingwatch.{name}.habit{suffix}", habits, at_most)
-        recordings = _recorded(detector.recordings, part, scope, everyone if number else None)
-        levels = (level for profile in part for level in _levels(detector, profile, settings.job))
+        habits = _recorded(detector.habits, part, scope, of_all)
+        drawn = _recorded(detector.drawn, part, scope, of_all)
+        recordings = _recorded(detector.recordings, part, scope, of_all)
+        for profile in part:
+            level = _threshold(detector, profile, settings.job)
+            (drawn or (habits if profile.settings.reads_past else recordings)).append(level)
         alerts = (alert(name, detector, profile, settings) for profile in part)
-        yield Group(f"billingwatch.{name}{suffix}", (*recordings, *levels, *alerts))
+        yield from _slow(f"billingwatch.{name}.habit{suffix}", habits, at_most)
+        yield Group(f"billingwatch.{name}{suffix}", (*recordings, *alerts))
+        yield from _slow(f"billingwatch.{name}.drawn{suffix}", drawn, at_most)
 
 
-def _habits(title: str, habits: list[Recording], at_most: int | None) -> Iterator[Group]:
-    """Yield the habits' groups: none reads another, so that they are cut anywhere."""
-    size = at_most or len(habits)
-    for number, start in enumerate(range(0, len(habits), size)):
+def _slow(title: str, rules: list[Recording], at_most: int | None) -> Iterator[Group]:
+    """Yield groups of what is recorded every five minutes; each reads others with a bridge, so that any cut will do."""
+    size = at_most or max(len(rules), 1)
+    for number, start in enumerate(range(0, len(rules), size)):
         letter = f"{chr(ord('a') + number)}" if number else ""
-        yield Group(title + letter, tuple(habits[start : start + size]), SLOW_INTERVAL_SECONDS)
+        yield Group(title + letter, tuple(rules[start : start + size]), SLOW_INTERVAL_SECONDS)
 
 
 def _recorded(
@@ -128,7 +132,7 @@ def _parts(detector: Detector, found: Sequence[Profile], at_most: int | None) ->
     rules = 0
     for profile in found:
         own = {recording.name for recording in detector.recordings(profile.settings, Scope(""))}
-        more = 1 + len(_levels(detector, profile, ""))
+        more = 1 if profile.settings.reads_past else 2
         if parts[-1] and len(names | own) + rules + more > at_most:
             parts.append([])
             names, rules = set(), 0
@@ -155,10 +159,9 @@ def _split(group: Group, at_most: int | None) -> Iterator[Group]:
         yield Group(group.name + (f".{number + 1}" if number else ""), group.rules[start : start + size])
 
 
-def _levels(detector: Detector, profile: Profile, job: str) -> list[Recording]:
-    """Return the rules that record at which level the profile's tenants have an alert, one for each window."""
-    found = detector.levels(profile.settings, profile.scope(job))
-    return [Recording(one.name, one.expr, (("threshold_profile", profile.name),)) for one in found]
+def _threshold(detector: Detector, profile: Profile, job: str) -> Recording:
+    level = detector.threshold(profile.settings, profile.scope(job))
+    return Recording(level.name, level.expr, (("threshold_profile", profile.name),))
 
 
 def _scraped_at(job: str) -> str:

@@ -41,7 +41,8 @@ class Case:
     """One edge. `created` is the tenant's age in seconds, `outcome` whether the alert must be firing.
 
     `last_event` is when Stripe was last heard, None for a series that does not exist. `up` is whether the
-    exporter could be scraped. `fine` cases need steps of a minute, the others days of history.
+    exporter could be scraped. `fine` cases need steps of a minute, the others days of history; `every` is another
+    step in seconds.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Case:
     last_event: int | None = 30
     up: Steps = ((ALWAYS, 1),)
     fine: bool = False
+    every: int = 0
 
 
 def steps(*pairs: tuple[int, int | None], start: int | None = 100) -> Steps:

@@ -38,7 +38,7 @@ class Method:
     reach: Callable[[Any], int]
     cases: Callable[[Any], tuple[Case, ...]]
     habits: Callable[[Any, Scope], tuple[Recording, ...]] = _none
-    further: Callable[[Any, Scope], tuple[Recording, ...]] = _none
+    drawn: Callable[[Any, Scope], tuple[Recording, ...]] = _none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class Detector:
     it would fire, in the unit of the value. `reach` is how far back its rules look, in seconds. `labels` survive the
     condition and may stand in annotations. `findings` says that the exporter lists what it found. Without a `panel`
     a dashboard draws the threshold and what was counted, under the summary. `habits` are recorded every five minutes
-    in a group of their own: what was usual hours and weeks ago. `further` are levels of further windows.
+    in a group of their own, and with them the levels that follow from them: what was usual hours and weeks ago.
+    Where the level depends on what is counted now, what it is made of is `drawn`: recorded with it every five minutes
+    after all else, for dashboards alone.
     """
 
     alert: str
@@ -66,11 +68,7 @@ class Detector:
     findings: bool = False
     panel: Panel | None = None
     habits: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
-    further: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
-
-    def levels(self, t: Any, scope: Scope) -> tuple[Recording, ...]:  # noqa: ANN401 - its own Thresholds
-        """Return the threshold, and the further ones."""
-        return (self.threshold(t, scope), *self.further(t, scope))
+    drawn: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
 
 
 def judged_by(
@@ -96,7 +94,7 @@ def judged_by(
         labels=labels,
         panel=panel,
         habits=lambda t, scope: method(t).habits(t, scope),
-        further=lambda t, scope: method(t).further(t, scope),
+        drawn=lambda t, scope: method(t).drawn(t, scope),
     )
 
 
@@ -104,15 +102,16 @@ VALUE = '{{ $value | printf "%.0f" }}'
 """The alert's value as a whole number; by itself a million would read 1e+06."""
 
 
-def asked(query: str, *labels: str, form: str = '"%.0f"') -> str:
+def first_of(query: str, *labels: str, form: str = 'printf "%.0f"') -> str:
     """Return a template that prints the first value of a query, or `unknown` where it has none.
 
-    `query` holds one %s for each of `labels`; `form` is a template's text or variable for printf.
+    `query` holds one %s for each of `labels`, names of labels or `$variables`; `form` is the function of the
+    template that writes the number.
     """
-    names = " ".join(f"$labels.{label}" for label in labels)
+    names = " ".join(label if label.startswith("$") else f"$labels.{label}" for label in labels)
     text = query.replace('"', '\\"')
     return (
-        f'{{{{ with printf "{text}" {names} | query }}}}{{{{ . | first | value | printf {form} }}}}'
+        f'{{{{ with printf "{text}" {names} | query }}}}{{{{ . | first | value | {form} }}}}'
         "{{ else }}unknown{{ end }}"
     )
 

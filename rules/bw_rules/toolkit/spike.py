@@ -15,7 +15,7 @@ from pydantic import Field
 from bw_exporter.config.durations import render as duration
 from bw_rules.toolkit.average import Average
 from bw_rules.toolkit.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook, asked
+from bw_rules.toolkit.detector import VALUE, Detector, Runbook, first_of
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import DAY, Counter, Recording, Scope
 from bw_rules.toolkit.thresholds import Base, DurationBetween, KeepFiringFor, NumberBetween, Severity
@@ -96,7 +96,7 @@ class Spike:
 
     def description(self, t: SpikeThresholds) -> str:
         """Return what the alert says: how many now and before."""
-        before = asked(f"{self.counted.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
+        before = first_of(f"{self.counted.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
         usual = "the daily average" if t.window == DAY else f"the average of {duration(t.window)}"
         return (
             f"{self.things.capitalize()} within {duration(t.window)}: {VALUE}; in the {duration(t.baseline)} before: "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from bw_exporter.config.values import Bounded, DurationBetween, NumberBetween, WholeBetween, problem
+from bw_exporter.config.values import Bounded, DurationBetween, NumberBetween, OrAuto, WholeBetween, problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ __all__ = [
     "For",
     "KeepFiringFor",
     "NumberBetween",
+    "OrAuto",
     "Sensitivity",
     "Severity",
     "Weighed",

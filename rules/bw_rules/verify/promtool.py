@@ -15,6 +15,7 @@ from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups.profiles import Pasts, profiles
+from bw_rules.groups.rule import Group
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 
 if TYPE_CHECKING:
@@ -66,6 +67,27 @@ def cast(found: Iterable[Trial], tenants: Tenants) -> Tenants:
     )
 
 
+def counters_first(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups with what is counted now in a group of its own before all others.
+
+    promtool evaluates every group once a step, and a step may be an hour: a habit would find no counter of the last
+    five minutes, which are a minute old where Prometheus runs.
+    """
+    found = []
+    for group in groups:
+        first = [rule for rule in group.rules if rule.name.endswith((":max", ":lost", ":now"))]
+        if first:
+            found.append(Group(f"{group.name}.counters", tuple(first)))
+    rest = [
+        Group(
+            group.name,
+            tuple(rule for rule in group.rules if not rule.name.endswith((":max", ":lost", ":now"))),
+        )
+        for group in groups
+    ]
+    return [*found, *(group for group in rest if group.rules)]
+
+
 def unit_tests(
     found: Sequence[Trial], rule_file: str, group_names: Sequence[str], job: str
 ) -> dict[str, dict[str, Any]]:
@@ -76,7 +98,7 @@ def unit_tests(
     """
     tests: dict[int, dict[Steps, list[Trial]]] = {}
     for trial in found:
-        grid = _FINE if trial.case.fine and _span(trial) <= _LONGEST_FINE else _COARSE
+        grid = _grid(trial)
         tests.setdefault(grid, {}).setdefault(trial.case.up, []).append(trial)
     return {
         f"every_{duration(grid)}.test.yml": {
@@ -87,6 +109,13 @@ def unit_tests(
         }
         for grid, by_up in tests.items()
     }
+
+
+def _grid(trial: Trial) -> int:
+    """Seconds between two evaluations: as many as the case allows, so that weeks take seconds."""
+    if trial.case.every:
+        return trial.case.every
+    return _FINE if trial.case.fine and _told(trial) <= _LONGEST_FINE else _COARSE
 
 
 def _test(grid: int, up: Steps, played: list[Trial], job: str) -> dict[str, Any]:
@@ -153,13 +182,18 @@ def _values(series: Series, now: int, grid: int) -> str:
 
 
 def _span(trial: Trial) -> int:
-    """Seconds of history that the case tells of or its detector looks back on."""
+    """Seconds of history that the case has, or for days of history its detector looks back on."""
+    settings = Pasts().thresholds(trial.tenant.detectors[trial.detector], trial.tenant.past)
+    reach = DETECTORS[trial.detector].reach(settings)
+    return _told(trial) if trial.case.every or _grid(trial) == _FINE else max(reach, _told(trial))
+
+
+def _told(trial: Trial) -> int:
+    """Seconds of history that the case has."""
     case = trial.case
     times = [before for one in case.series for before, _ in one.steps] + [before for before, _ in case.up]
     times += [case.created, case.last_event or 0]
-    settings = Pasts().thresholds(trial.tenant.detectors[trial.detector], trial.tenant.past)
-    reach = DETECTORS[trial.detector].reach(settings)
-    return max(reach, *(before for before in times if before < ALWAYS))
+    return max(before for before in times if before < ALWAYS)
 
 
 def _defaults(tenants: Tenants) -> dict[str, Base]:

@@ -1,60 +1,20 @@
-"""More failed charges than the shop usually has, or most attempts failing."""
+"""Failed charges by thresholds alone: a multiple of the past, or a share of the attempts."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
+from bw_rules.detectors.charge_failure_spike.counters import ATTEMPTS, FAILURES
 from bw_rules.toolkit.average import Average
 from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook, asked
-from bw_rules.toolkit.panel import Panel
-from bw_rules.toolkit.promql import Recording, Scope, counter, scaled
-from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.thresholds import (
-    Base,
-    DurationBetween,
-    KeepFiringFor,
-    NumberBetween,
-    Severity,
-    WholeBetween,
-)
+from bw_rules.toolkit.detector import VALUE, Method, first_of
+from bw_rules.toolkit.promql import Recording, Scope, scaled
 
-
-class Thresholds(Base):
-    """When failed charges are a spike."""
-
-    severity: Severity = "critical"
-    keep_firing_for: KeepFiringFor = 900
-    multiplier: Annotated[Decimal, NumberBetween(1, 1000)] = Field(
-        Decimal(3),
-        description="How many times the failures of the window one baseline ago, and of the average one.",
-    )
-    window: Annotated[int, DurationBetween("1m", "1d")] = Field(
-        3600, description="The time in which failures are counted."
-    )
-    baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(
-        7 * 86400, description="How far back the past is that the window is compared with."
-    )
-    min_failures: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
-        5, description="Fewer failures in the window than this are never a spike."
-    )
-    failure_pct: Annotated[Decimal, NumberBetween(0, 100, above=True)] = Field(
-        Decimal(50),
-        description="Share of attempts in the window, in percent, that fires whatever the past was.",
-    )
-    min_attempts: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
-        10, description="Fewer attempts in the window than this have no share."
-    )
-
-
-FAILURES = counter(catalog.CHARGE_FAILURES, summed="reason")
-ATTEMPTS = counter(catalog.CHARGE_ATTEMPTS)
+if TYPE_CHECKING:
+    from bw_rules.detectors.charge_failure_spike import Thresholds
 
 
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
@@ -119,8 +79,8 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 
 def description(t: Thresholds) -> str:
     """Failures, attempts, and what was usual."""
-    attempts = asked(f"{ATTEMPTS.delta_name(t.window)}{{tenant='%s'}}", "tenant")
-    then = asked(f"{FAILURES.delta_name(t.window, t.baseline)}{{tenant='%s'}}", "tenant")
+    attempts = first_of(f"{ATTEMPTS.delta_name(t.window)}{{tenant='%s'}}", "tenant")
+    then = first_of(f"{FAILURES.delta_name(t.window, t.baseline)}{{tenant='%s'}}", "tenant")
     return (
         f"Charges that failed within {duration(t.window)}: {VALUE} of {attempts}; "
         f"{duration(t.baseline)} earlier: {then}. Fires from {t.min_failures} failures that are "
@@ -231,34 +191,4 @@ def _case(
     return Case(name, outcome, (*failures, Series(catalog.CHARGE_ATTEMPTS.name, attempts)), created)
 
 
-DETECTOR = Detector(
-    alert="BillingChargeFailureSpike",
-    summary="Many more charges fail than usual.",
-    recordings=recordings,
-    condition=condition,
-    threshold=threshold,
-    description=description,
-    reach=lambda t: int(t.window + t.baseline),
-    runbook=Runbook(
-        meaning="Within the window, charges failed several times as often as in the same window one baseline ago "
-        "and as on average since, or a large share of all attempts failed. Each charge counts once, when it is "
-        "first seen succeeded or failed.",
-        impact="Customers cannot pay. Until it ends, revenue is lost and subscriptions go past due.",
-        first=f"1. Which reasons, within the last hour?{first_look(catalog.CHARGE_FAILURES, 'reason', '1h')}"
-        "\n   `processing_error` and `try_again_later` point at Stripe or a bank, `fraudulent`, `incorrect_cvc` and "
-        "`card_velocity_exceeded` at card testing, `authentication_required` at your checkout.\n"
-        "2. status.stripe.com, and the Stripe dashboard's list of failed payments.\n"
-        "3. What was deployed in the last hours?\n"
-        "4. If BillingWebhookLag fires beside it, old events are arriving at once and nothing new is wrong.",
-        tune="`multiplier` and `min_failures` for the comparison with the past, `failure_pct` and `min_attempts` for "
-        "the share. A shop with few charges a day wants a higher `min_failures`, not a higher `multiplier`.",
-    ),
-    cases=cases,
-    panel=Panel(
-        "Failed charges within $window",
-        "Charges that failed, and the number that is a spike: a multiple of the tenant's own past, or a share "
-        "of its attempts. Normal: well below the dashed line.",
-        f"tenant:{FAILURES.name}:delta$window",
-        f"tenant:{FAILURES.name}:threshold$window",
-    ),
-)
+METHOD = Method(recordings, condition, threshold, description, lambda t: int(t.window + t.baseline), cases)
