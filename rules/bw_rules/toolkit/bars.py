@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import log
 from typing import TYPE_CHECKING
 
-from bw_rules.toolkit.promql import HOUR
+from bw_rules.toolkit.promql import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,10 @@ BARS: Mapping[str, Mapping[str, tuple[Fraction, Fraction]]] = {
     },
 }
 """Of the shorter and of the longer windows, by sensitivity."""
+
+DROP_WINDOWS = (2 * HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY)
+COLLAPSE, COLLAPSE_SALES = Fraction(1, 4), 24
+"""Of money alone: a part of the usual day, where so many sales are usual."""
 
 _REVENUE = {"low": 16, "normal": 12, "high": 9}
 

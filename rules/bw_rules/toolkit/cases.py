@@ -42,7 +42,7 @@ class Case:
 
     `last_event` is when Stripe was last heard, None for a series that does not exist. `up` is whether the
     exporter could be scraped. `fine` cases need steps of a minute, the others days of history; `every` is another
-    step in seconds.
+    step in seconds. With `reach` there is as much history as the detector looks back on.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Case:
     up: Steps = ((ALWAYS, 1),)
     fine: bool = False
     every: int = 0
+    reach: bool = False
 
 
 def steps(*pairs: tuple[int, int | None], start: int | None = 100) -> Steps:

@@ -48,22 +48,24 @@ def over_weeks(quantile: str, on: str, back: Iterable[int], one: Callable[[int],
     return f"quantile by ({on}) ({quantile},\n{indented(parts)}\n)"
 
 
-def second_lowest(weeks: int, window: int, on: str, grew: Callable[[int], str]) -> str:
+def second_lowest(
+    weeks: int, window: int, on: str, grew: Callable[[int], str], *, least: bool = False
+) -> str:
     """Return PromQL for what a window usually brings: the second lowest of four weeks, the lowest of fewer.
 
     `grew` gives what came in the window that ended so many seconds ago. One holiday or outage among four weeks is
     no habit. Nothing is known before two weeks are. Windows longer than a day leave out the oldest week, so that no
     habit reads further back than `reach`: of three weeks it is the middle one, and of the one week that two weeks of
-    past leave it is a standard deviation less.
+    past leave it is a standard deviation less. With `least` the lowest of all weeks counts.
     """
     far = window > DAY
     back = range(1, weeks if far else weeks + 1)
-    known = f"and on ({on}) ({grew(2 * WEEK)} >= 0)"
+    known = f"and on ({on}) ((\n{indented(grew(2 * WEEK))}\n) >= 0)"
     if len(back) == 1:
         one = grew(WEEK)
         return f"(\n{indented(one)}\n)\n- sqrt((\n{indented(one)}\n) >= 0)"
-    quantile = {4: "1 / 3", 3: "0.5", 2: "0"}[len(back)]
-    found = over_weeks(quantile, on, back, lambda ago: f"({grew(ago)}) >= 0")
+    quantile = "0" if least else {4: "1 / 3", 3: "0.5", 2: "0"}[len(back)]
+    found = over_weeks(quantile, on, back, lambda ago: f"(\n{indented(grew(ago))}\n) >= 0")
     return f"{found}\n{known}"
 
 

@@ -185,7 +185,11 @@ def _span(trial: Trial) -> int:
     """Seconds of history that the case has, or for days of history its detector looks back on."""
     settings = Pasts().thresholds(trial.tenant.detectors[trial.detector], trial.tenant.past)
     reach = DETECTORS[trial.detector].reach(settings)
-    return _told(trial) if trial.case.every or _grid(trial) == _FINE else max(reach, _told(trial))
+    return _told(trial) if _own_history(trial.case) or _grid(trial) == _FINE else max(reach, _told(trial))
+
+
+def _own_history(case: Case) -> bool:
+    return bool(case.every) and not case.reach
 
 
 def _told(trial: Trial) -> int:

@@ -7,10 +7,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from bw_exporter.metrics import catalog
 from bw_rules.detectors.charge_failure_spike import evidence, fixed
 from bw_rules.detectors.charge_failure_spike.counters import ATTEMPTS, FAILURES
 from bw_rules.toolkit.detector import Runbook, judged_by
 from bw_rules.toolkit.panel import Panel
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.thresholds import (
     DurationBetween,
     KeepFiringFor,
@@ -78,8 +80,8 @@ DETECTOR = judged_by(
         "charges failed several times as often as in the same window one baseline ago and as on average since, or a "
         "large share of all attempts failed. Each charge counts once, when it is first seen succeeded or failed.",
         impact="Customers cannot pay. Until it ends, revenue is lost and subscriptions go past due.",
-        first='1. `sum by (reason) (increase(billing_charge_failures_total{tenant="…"}[1h]))`: one reason or all? '
-        "`processing_error` and `try_again_later` point at Stripe or a bank, `fraudulent`, `incorrect_cvc` and "
+        first=f"1. Which reasons, within the last hour?{first_look(catalog.CHARGE_FAILURES, 'reason', '1h')}"
+        "\n   `processing_error` and `try_again_later` point at Stripe or a bank, `fraudulent`, `incorrect_cvc` and "
         "`card_velocity_exceeded` at card testing, `authentication_required` at your checkout.\n"
         "2. status.stripe.com, and the Stripe dashboard's list of failed payments.\n"
         "3. What was deployed in the last hours?\n"

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bw_exporter.metrics import catalog
 from bw_rules.detectors.silent_lapse import fixed, rhythm, signals
 from bw_rules.toolkit.detector import Runbook, judged_by
 from bw_rules.toolkit.panel import Panel
+from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.thresholds import Base, DurationBetween, For, OrAuto
 
 UP = signals.UP
@@ -46,12 +48,14 @@ DETECTOR = judged_by(
         "events (other mode, Connect, thin) count as signs of life. A tenant of less than two weeks is given a day at "
         "least; one whose past Prometheus does not know, two days.",
         impact="Nothing about this tenant is watched any more: no other alert of it can fire.",
-        first='1. `billingwatch_webhook_requests_total{tenant="…"}`: are requests refused? A wrong secret shows as '
-        "`bad_signature`.\n"
+        first=f"1. Were requests refused within the last day?{first_look(catalog.WEBHOOK_REQUESTS, 'result', '1d')}"
+        "\n   A wrong secret shows as `bad_signature`.\n"
         "2. In Stripe's dashboard, Developers > Webhooks: is the endpoint enabled, and what do the last attempts say? "
         "Stripe disables endpoints that failed for days.\n"
         "3. Can the internet reach the exporter (DNS, certificate, firewall)?\n"
-        '4. `billingwatch_webhook_requests_total{result="unknown_tenant"}`: is the URL\'s last part right?',
+        "4. Did requests come for no tenant?"
+        f"""{first_look(catalog.WEBHOOK_REQUESTS, "result", "1d", 'tenant=""')}"""
+        "\n   Then look at the URL's last part in Stripe.",
         tune="`max_silence: 6h`, or another duration, where the rhythm does not fit; `timezone` where the shop's clock "
         "changes twice a year; `enabled: false` for test accounts.",
     ),

@@ -1,65 +1,23 @@
-"""A currency brings in much less than it usually does."""
+"""A drop by thresholds alone: a percentage below the baseline's average."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
+from bw_rules.detectors.revenue_drop.counters import ON, REVENUE
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
-from bw_rules.toolkit.detector import MONEY, Detector, Runbook, first_of
-from bw_rules.toolkit.panel import Panel
-from bw_rules.toolkit.promql import Recording, Scope, counter, indented, scaled, times
-from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.thresholds import (
-    Base,
-    DurationBetween,
-    For,
-    KeepFiringFor,
-    NumberBetween,
-    Severity,
-    WholeBetween,
-    problem,
-)
+from bw_rules.toolkit.detector import MONEY, Method, first_of
+from bw_rules.toolkit.promql import Recording, Scope, indented, scaled, times
+
+if TYPE_CHECKING:
+    from bw_rules.detectors.revenue_drop import Thresholds
 
 
-class Thresholds(Base):
-    """When revenue has dropped."""
-
-    severity: Severity = "critical"
-    for_: For = 900
-    keep_firing_for: KeepFiringFor = 3600
-    drop_pct: Annotated[Decimal, NumberBetween(0, 100, above=True)] = Field(
-        Decimal(50), description="Percent by which revenue must have fallen below the baseline's average."
-    )
-    window: Annotated[int, DurationBetween("1m", "7d")] = Field(
-        86400, description="The time whose revenue is looked at."
-    )
-    baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(
-        7 * 86400, description="The past that the window is compared with; whole weeks for compare: weekday."
-    )
-    compare: Literal["rolling", "weekday"] = Field(
-        "rolling",
-        description="With rolling, the average of the baseline; with weekday, of the same weekdays in it.",
-    )
-    min_daily_revenue: Annotated[int, WholeBetween(1, 10**12)] = Field(
-        100, description="Currencies that brought in less a day than this, in whole units, are not watched."
-    )
-
-    @model_validator(mode="after")
-    def _whole_weeks(self) -> Self:
-        if self.compare == "weekday" and self.baseline % (7 * DAY):
-            raise problem("compare: weekday needs a baseline of whole weeks; use 7d, 14d, 21d or 28d")
-        return self
-
-
-REVENUE = counter(catalog.REVENUE, by=("tenant", "currency"), young_from_zero=False)
 _WEEK = 7 * DAY
-_ON = "tenant, currency"
+_ON = ON
 
 
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
@@ -224,37 +182,4 @@ def _share(t: Thresholds) -> Fraction:
     return Fraction(t.window, t.baseline) if t.compare == "rolling" else Fraction(1, len(_pasts(t)))
 
 
-DETECTOR = Detector(
-    alert="BillingRevenueDrop",
-    summary="Revenue is far below what it usually is.",
-    recordings=recordings,
-    condition=condition,
-    threshold=threshold,
-    description=description,
-    reach=lambda t: int(t.window + t.baseline),
-    labels=("tenant", "currency"),
-    runbook=Runbook(
-        meaning="In one currency, gross revenue of the window is lower by `drop_pct` percent or more than the "
-        "average of the baseline before it, or than the same weekdays in it. Each currency is looked at alone.",
-        impact="Sales are missing: nobody buys, nobody can pay, or a renewal run did not happen.",
-        first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts? Ask for those of the last "
-        f"day, now and at the same time a week ago:{first_look(catalog.CHARGE_ATTEMPTS, '', '1d')}"
-        f"2. Is it all currencies? In minor units:{first_look(catalog.REVENUE, 'currency', '1d')}"
-        "\n   One alone points at a payment method or a country.\n"
-        "3. Is Stripe still sending (BillingSilentLapse, `billing_events_total`)?\n"
-        "4. Was there a sale, a holiday or a yearly renewal in the baseline? Then it is no trouble.",
-        tune="`drop_pct`, `min_daily_revenue` (whole units of each currency), and `compare: weekday` for shops with "
-        "quiet weekends; a `baseline` of several weeks then needs Prometheus to keep that long.",
-    ),
-    cases=cases,
-    panel=Panel(
-        "Revenue of the window",
-        "Gross revenue of the tenant's window (usually a day) in whole units of the currency, and the share of "
-        "its usual revenue that is a drop. Normal: above the dashed line, about twice as high. The dashed line begins "
-        "when Prometheus knows eight days.",
-        f"tenant:{REVENUE.name}:delta$window",
-        f"tenant:{REVENUE.name}:threshold$window",
-        "money",
-        "fires at or below",
-    ),
-)
+METHOD = Method(recordings, condition, threshold, description, lambda t: int(t.window + t.baseline), cases)

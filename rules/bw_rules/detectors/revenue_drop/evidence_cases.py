@@ -1,0 +1,99 @@
+"""Cases of a drop by evidence: a tenant with a sale an hour, of which a day has 24."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from bw_exporter.metrics import catalog
+from bw_rules.toolkit.bars import COLLAPSE, of_revenue
+from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
+
+if TYPE_CHECKING:
+    from bw_rules.detectors.revenue_drop import Thresholds
+
+_A_DAY = 24
+_WEEK = 7 * DAY
+
+
+def kept(due: float, bar: float) -> float:
+    """Return the part of the sales due that chance may leave; below 0 where too few are due."""
+    u = sqrt(2 * bar / due)
+    return max(1 - u * (1 - u * (0.166667 + u * (0.013889 + 0.010399 * u))), 0) if u <= sqrt(2) else -1
+
+
+def cases(t: Thresholds) -> tuple[Case, ...]:
+    """Return the most sales that are a drop and one more, money alone, other weeks, unknown pasts, lost counts."""
+    price = max(1000, -(-t.min_daily_revenue * 100 // _A_DAY) + 1)
+    depth = (100 - Fraction(t.drop_pct)) / 100
+    most = int(min(kept(_A_DAY, of_revenue(t.sensitivity, DAY)), float(depth)) * _A_DAY)
+    collapsed = int(COLLAPSE * _A_DAY * price)
+
+    def sold(
+        name: str,
+        outcome: Outcome,
+        sales: int,
+        money: int,
+        *,
+        off: tuple[int, int] = (0, 0),
+        since: int = (t.weeks * 7 + 2) * DAY,
+        each: int = price,
+        lost: int = 0,
+    ) -> Case:
+        hours = [ago for ago in range(since, DAY, -HOUR) if not off[0] <= ago < off[1]]
+        tried: Steps = tuple((ago, number) for number, ago in enumerate(hours, 1))
+        earned: Steps = tuple((ago, each * number) for number, ago in enumerate(hours, 1))
+        total = len(hours)
+        always = ((ALWAYS, 0),) if since > 4 * DAY else ()
+        last = (
+            ((12 * HOUR, total + sales), (6 * HOUR, total + sales - lost))
+            if lost
+            else ((12 * HOUR, total + sales),)
+        )
+        cash = each * total + money
+        paid = ((12 * HOUR, cash), (6 * HOUR, cash - lost * each)) if lost else ((12 * HOUR, cash),)
+        series = (
+            Series(catalog.CHARGE_ATTEMPTS.name, (*always, *tried, *last)),
+            Series(catalog.CHARGE_FAILURES.name, (*always, (since, 0)), 'reason="other"'),
+            Series(catalog.REVENUE.name, (*always, *earned, *paid), 'currency="usd"'),
+        )
+        return Case(name, outcome, series, every=HOUR)
+
+    holiday = (_WEEK, _WEEK + 2 * DAY)
+    return (
+        sold("as few sales as are no chance", "fires", most, most * price),
+        sold("one sale more", "quiet", most + 1, (most + 1) * price),
+        sold("no sale at all", "fires", 0, 0),
+        sold("as few sales, with the usual money", "quiet", most, _A_DAY * price),
+        sold("the usual sales, with a quarter of the money", "fires", _A_DAY, collapsed),
+        sold(
+            "the usual sales, with a little more than a quarter of the money",
+            "quiet",
+            _A_DAY,
+            collapsed + price,
+        ),
+        sold("as usual", "quiet", _A_DAY, _A_DAY * price),
+        *(
+            [
+                sold(
+                    "as few sales, one of the weeks having had a holiday",
+                    "fires",
+                    most,
+                    most * price,
+                    off=holiday,
+                )
+            ]
+            if t.weeks > 2  # noqa: PLR2004 - of two weeks the lower counts
+            else []
+        ),
+        sold("an old tenant whose past nobody knows", "quiet", 0, 0, since=3 * DAY),
+        sold(
+            "a currency that never brings in enough",
+            "quiet",
+            0,
+            0,
+            each=max(t.min_daily_revenue * 100 // _A_DAY - 1, 0),
+        ),
+        sold("a store restored from a backup", "quiet", _A_DAY, _A_DAY * price, lost=_A_DAY),
+    )
