@@ -15,7 +15,7 @@ from bw_exporter.config.values import NamesUpTo
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.toolkit.promql import Scope
-from bw_rules.toolkit.thresholds import Base, Bounded, DurationBetween, NumberBetween, WholeBetween
+from bw_rules.toolkit.thresholds import Base, Bounded, DurationBetween, NumberBetween, OrAuto, WholeBetween
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -35,6 +35,8 @@ def values(name: str, field: FieldInfo) -> st.SearchStrategy[Any]:
         return st.integers(kind.minimum, kind.maximum)
     if isinstance(kind, NamesUpTo):
         return st.lists(st.text(min_size=1, max_size=40), max_size=kind.most, unique=True)
+    if isinstance(kind, OrAuto):
+        return st.one_of(st.just("auto"), st.integers(60, 30 * 86_400).map(durations.render))
     return st.sampled_from(getattr(field.annotation, "__args__", (True, False)))
 
 

@@ -11,6 +11,8 @@ from bw_rules.render.yaml_text import dump
 from bw_rules.verify import tools, trial_run
 from bw_rules.verify.promtool import cast, trials, unit_tests
 
+from .thresholds_alone import DEFAULTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -32,20 +34,24 @@ def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
 @pytest.mark.parametrize(
     ("detector", "thresholds"),
     [
-        ("charge_failure_spike", "{multiplier: 2.5, window: 2h, baseline: 1d, min_failures: 7, failure_pct: 12.5}"),
-        ("fraud_spike", "{multiplier: 1.2, window: 6h, baseline: 2d, min_disputes: 4, for: 1h}"),
-        ("revenue_drop", "{drop_pct: 33.3, window: 12h, baseline: 3d, min_daily_revenue: 7}"),
-        ("revenue_drop", "{compare: weekday}"),
+        ("charge_failure_spike", "{sensitivity: fixed, multiplier: 2.5, window: 2h, baseline: 1d, min_failures: 7,"
+         " failure_pct: 12.5}"),
+        ("fraud_spike", "{sensitivity: fixed, multiplier: 1.2, window: 6h, baseline: 2d, min_disputes: 4, for: 1h}"),
+        ("revenue_drop", "{sensitivity: fixed, drop_pct: 33.3, window: 12h, baseline: 3d, min_daily_revenue: 7}"),
+        ("revenue_drop", "{sensitivity: fixed, compare: weekday}"),
         ("silent_lapse", "{max_silence: 30m}"),
         ("webhook_lag", "{max_lag: 120s, window: 1h, min_events: 3}"),
         ("duplicate_charge", "{hold: 2h}"),
         ("duplicate_charge", "{hold: 1m}"),
         ("webhook_lag", "{window: 1m}"),
-        ("revenue_drop", "{drop_pct: 1, window: 1h, baseline: 2d}"),
-        ("fraud_spike", "{min_disputes: 1, multiplier: 1, window: 2d, baseline: 1d}"),
-        ("fraud_spike", "{window: 10m}"),
-        ("revenue_drop", "{window: 15m}"),
-        ("revenue_drop", "{min_daily_revenue: 1000000000000}"),
+        ("revenue_drop", "{sensitivity: fixed, drop_pct: 1, window: 1h, baseline: 2d}"),
+        ("fraud_spike", "{sensitivity: fixed, min_disputes: 1, multiplier: 1, window: 2d, baseline: 1d}"),
+        ("fraud_spike", "{sensitivity: fixed, window: 10m}"),
+        ("revenue_drop", "{sensitivity: fixed, window: 15m}"),
+        ("revenue_drop", "{sensitivity: fixed, min_daily_revenue: 1000000000000}"),
+        ("fraud_spike", "{sensitivity: high, min_disputes: 6}"),
+        ("revenue_drop", "{sensitivity: low, drop_pct: 85, min_daily_revenue: 7}"),
+        ("charge_failure_spike", "{sensitivity: low, min_failures: 8, multiplier: 4}"),
     ],
 )  # fmt: skip
 def test_the_edges_move_with_the_thresholds_in_force(
@@ -64,7 +70,7 @@ def test_an_override_is_tried_beside_the_default(config: Callable[[str], Tenants
     )
     passed, lines = trial_run.run(tenants, build.Settings(job="billing"), tmp_path, only="webhook_lag")
     assert passed, "\n".join(lines)
-    assert "12 cases" in lines[0]
+    assert "18 cases" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,9 @@ def test_a_rule_that_is_wrong_is_noticed(
         assert correct in rules
         return rules.replace(correct, mutant)
 
-    passed, _ = trial_run.run(config(PLAIN), build.Settings(), tmp_path, only=detector, change=change)
+    passed, _ = trial_run.run(
+        config(DEFAULTS + PLAIN), build.Settings(), tmp_path, only=detector, change=change
+    )
     assert not passed
 
 
@@ -129,7 +137,7 @@ def test_a_rule_that_is_wrong_is_noticed(
 def test_what_is_drawn_is_what_fires(
     config: Callable[[str], Tenants], promtool: str, tmp_path: Path, detector: str, drawn: str
 ):
-    tenants = config(PLAIN)
+    tenants = config(DEFAULTS + PLAIN)
     played = [trial for trial in trials(tenants) if trial.detector == detector]
     groups = [g for g in build.groups(cast(played, tenants), build.Settings()) if g.name.endswith(detector)]
     (tmp_path / "rules.yml").write_text(prometheus.render(groups, "cases"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bw_rules.groups import build
 
 from .promtool_file import tried
+from .thresholds_alone import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 MINUTES = 240
 DAY = 1440
-LONG = """
+LONG = (
+    DEFAULTS
+    + """
 tenants:
   t: {webhook_secret: whsec_a}
   month-young: {webhook_secret: whsec_a, detectors: {fraud_spike: {baseline: 28d}}}
   month-old: {webhook_secret: whsec_a, detectors: {fraud_spike: {baseline: 28d}}}
 """
+)
 FAILURES, ATTEMPTS = 'billing_charge_failures_total|reason="other"', "billing_charge_attempts_total|"
 EVENTS = 'billing_events_total|type="other"'
 DUPLICATES = "billing_duplicate_charges_total|"

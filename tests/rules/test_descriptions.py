@@ -20,7 +20,7 @@ STEPS = DAYS * 144
 """Of ten minutes."""
 TENANT = 'job="billing-exporter",instance="a",tenant="t"'
 QUICK = """
-defaults: {detectors: {revenue_drop: {for: 0}, webhook_lag: {window: 1d}}}
+defaults: {detectors: {revenue_drop: {sensitivity: fixed, for: 0}, webhook_lag: {window: 1d}}}
 tenants: {t: {webhook_secret: whsec_a}}
 """
 

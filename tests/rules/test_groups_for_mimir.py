@@ -13,6 +13,8 @@ from bw_rules.render import mimir, prometheus
 from bw_rules.verify import trial_run
 from bw_rules.verify.promtool import cast, trials
 
+from .thresholds_alone import DEFAULTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from bw_rules.groups.rule import Group
 
 HOUR = 3600
-OVERRIDES = "tenants:\n  plain: {webhook_secret: whsec_a}\n" + "".join(
-    f"  t{n}: {{webhook_secret: whsec_a, detectors: {{"
-    f"charge_failure_spike: {{min_failures: {n}, window: {n % 3 + 1}h}}, silent_lapse: {{max_silence: {n}h}}, "
-    f"webhook_lag: {{min_events: {n}}}, revenue_drop: {{baseline: {n % 9 + 1}d}}}}}}\n"
-    for n in range(1, 20)
+OVERRIDES = (
+    DEFAULTS
+    + "tenants:\n  plain: {webhook_secret: whsec_a}\n"
+    + "".join(
+        f"  t{n}: {{webhook_secret: whsec_a, detectors: {{"
+        f"charge_failure_spike: {{min_failures: {n}, window: {n % 3 + 1}h}}, silent_lapse: {{max_silence: {n}h}}, "
+        f"webhook_lag: {{min_events: {n}}}, revenue_drop: {{baseline: {n % 9 + 1}d}}}}}}\n"
+        for n in range(1, 20)
+    )
 )
 
 

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 
 from bw_rules.groups import build, missing_history
 
+from .thresholds_alone import DEFAULTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bw_exporter.config.tenants import Tenants
 
 DAY = 86_400
-TENANTS = """
+TENANTS = (
+    DEFAULTS
+    + """
 tenants:
   plain: {webhook_secret: whsec_a}
   quiet: {webhook_secret: whsec_a, detectors: {silent_lapse: {max_silence: 30d}}}
@@ -21,6 +25,7 @@ tenants:
     revenue_drop: {baseline: 1d}}}
   idle: {webhook_secret: whsec_a, detectors: {%s}}
 """
+)
 OFF = ", ".join(
     f"{name}: {{enabled: false}}"
     for name in (
@@ -54,3 +59,9 @@ def test_each_missing_history_is_an_alert_that_says_how_far_back(config: Callabl
 def test_where_nothing_is_compared_no_history_is_asked_for(config: Callable[[str], Tenants]):
     text = f"defaults: {{detectors: {{{OFF}}}}}\ntenants: {{a: {{webhook_secret: whsec_a}}}}"
     assert missing_history.reaches(config(text)) == ()
+
+
+def test_evidence_asks_for_the_tenants_past_and_a_day(config: Callable[[str], Tenants]):
+    text = "tenants: {a: {webhook_secret: whsec_a}, b: {webhook_secret: whsec_a, past: 2w}}"
+    found = {reach.profile: reach.seconds for reach in missing_history.reaches(config(text))}
+    assert found == {"default": 29 * DAY, "reach-15d": 15 * DAY}

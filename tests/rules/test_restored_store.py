@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bw_rules.groups import build
 
 from .promtool_file import inputs, tried
+from .thresholds_alone import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,9 @@ def counter(after: int, missed: int = 0) -> str:
 def test_what_a_restored_store_lacks_is_no_drop_in_revenue_and_hides_none(
     config: Callable[[str], Tenants], promtool: str, tmp_path: Path
 ):
-    tenants = config("tenants: {sells: {webhook_secret: whsec_a}, stops: {webhook_secret: whsec_a}}")
+    tenants = config(
+        DEFAULTS + "tenants: {sells: {webhook_secret: whsec_a}, stops: {webhook_secret: whsec_a}}"
+    )
     groups = [
         group
         for group in build.groups(tenants, build.Settings())

@@ -56,11 +56,27 @@ class _Names:
         return f"tenant:{FAILURES.name}:share{self.suffix}"
 
     @property
+    def times(self) -> str:
+        return f"tenant:{FAILURES.name}:times_same_hours"
+
+    @property
+    def unjudged(self) -> str:
+        return f"tenant:{ATTEMPTS.name}:unjudged1h{self.suffix}"
+
+    @property
+    def deviations(self) -> str:
+        return f"tenant:{FAILURES.name}:same_hours_root"
+
+    @property
     def due(self) -> str:
         return f"tenant:{FAILURES.name}:due{self.suffix}"
 
     def enough(self, sensitivity: str, step: str = "") -> str:
         return f"tenant:{FAILURES.name}:enough_{sensitivity}{step}{self.suffix}"
+
+    def needed(self, t: Thresholds) -> str:
+        multiplier = str(t.multiplier).replace(".", "_")
+        return f"tenant:{FAILURES.name}:needed_{t.sensitivity}_x{multiplier}{self.suffix}"
 
     @property
     def same_hours(self) -> str:
@@ -106,6 +122,8 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
         Recording(TRIED, habit.told_apart("window", (*tried, (_OF_INVOICES, all_tried)))),
         Recording(OLD_SHARE, habit.told_apart("window", _old(scope))),
         Recording(EVIDENCE + names.suffix, _evidence(names, scope)),
+        Recording(names.times, _times(names, scope)),
+        Recording(names.unjudged, _unjudged(names, scope)),
     )
 
 
@@ -144,10 +162,30 @@ def _evidence(names: _Names, scope: Scope) -> str:
     tried = f"({scope.recorded(TRIED)} > 0)"
     share = habit.read(scope.recorded(names.share))
     lifted = scaled(failed, ">=", LIFT, f"{tried} * on ({_ON}) {share}", _ON)
+    long = f'window=~"{"|".join(duration(w) for w in _LONG)}"'
+    some = f"100 * {_narrowed(scope, FAILED, long)} < on ({_ON}) {ALL_FAIL_PCT} * {_narrowed(scope, TRIED, long)}"
     return (
         f"(\n{indented(binomial(failed, tried, share, _ON))}\n)\n"
         f"and on ({_ON}) ({lifted})\n"
+        f"unless on ({_ON}) ({some})\n"
         f"unless on ({_ON}) ({scope.recorded(OLD_SHARE)} > {MOST_OLD})"
+    )
+
+
+def _times(names: _Names, scope: Scope) -> str:
+    """How many times the same hours: without bound where it is three deviations above them."""
+    failed, hours = f"({scope.recorded(FAILED)} >= {MIN_LONG})", habit.read(scope.recorded(names.same_hours))
+    far = f"{failed} >= on ({_ON}) {hours} + 3 * sqrt({hours} + 1)"
+    return f"(1000000 + 0 * ({far}))\nor on ({_ON})\n({failed} / on ({_ON}) clamp_min({hours}, 1 / 1000000))"
+
+
+def _unjudged(names: _Names, scope: Scope) -> str:
+    """Attempts of the hour, of tenants whose usual share of failures nobody knows."""
+    hour = f'window="{duration(HOUR)}"'
+    return (
+        f"sum by (tenant) (\n  {_narrowed(scope, TRIED, hour)}\n"
+        f"  unless on (tenant) {habit.read(_narrowed(scope, names.share, hour))}\n"
+        f"  unless on (tenant) ({_narrowed(scope, OLD_SHARE, hour)} > {MOST_OLD})\n)"
     )
 
 
@@ -189,7 +227,11 @@ def drawn(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """
     names = _names(t)
     usual = habit.read(scope.recorded(names.share))
-    found = [Recording(names.due, f"({scope.recorded(TRIED)} > 0) * on ({_ON}) {usual}")]
+    hours = habit.read(scope.recorded(names.same_hours))
+    found = [
+        Recording(names.due, f"({scope.recorded(TRIED)} > 0) * on ({_ON}) {usual}"),
+        Recording(names.deviations, f"{hours} + 3 * sqrt({hours} + 1)"),
+    ]
     tried, due = scope.recorded(TRIED), habit.read(scope.recorded(names.due))
     short, long = BARS["failures"][t.sensitivity]
     long_windows = "|".join(duration(w) for w in _LONG)
@@ -217,6 +259,15 @@ def drawn(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
             return f"({bar} - {tried} * on ({_ON}) {ratio})\n/ on ({_ON})\n{slope}"
 
         found.append(Recording(names.enough(t.sensitivity, now), by_bar(step)))
+    root = habit.read(scope.recorded(names.deviations))
+    parts = habit.told_apart(
+        "of",
+        (
+            ("evidence", habit.read(scope.recorded(names.enough(t.sensitivity)))),
+            ("hours", f"{t.multiplier} * {hours} < on ({_ON}) {root} or {root}"),
+        ),
+    )
+    found.append(Recording(names.needed(t), f"max by ({_ON}) (\n{indented(parts)}\n)"))
     return tuple(found)
 
 
@@ -260,51 +311,32 @@ def condition(t: Thresholds, scope: Scope) -> str:
     """Return PromQL for: enough failed in some window, with enough evidence, and more than in the same hours."""
     names, beside = _names(t), scope.beside
     arms = []
-    for number, (window, least, bar) in enumerate(_bars(t)):
+    for window, least, bar in _bars(t):
         failed = _narrowed(scope, FAILED, window)
-        hours = habit.read(_narrowed(beside, names.same_hours, window))
-        tried = _narrowed(beside, TRIED, window)
-        multiple = scaled(failed, ">=", t.multiplier, hours, _ON)
-        nearly_all = (
-            f"\n  and on ({_ON}) (100 * {failed} >= on ({_ON}) {ALL_FAIL_PCT} * {tried})" if number else ""
-        )
         evident = (
             f"{times(bar.denominator, _narrowed(beside, EVIDENCE + names.suffix, window))} >= {bar.numerator}"
         )
+        multiplier = Fraction(t.multiplier)
+        multiple = times(multiplier.denominator, _narrowed(beside, names.times, window))
         arms.append(
-            f"(\n  {failed} >= {least}{nearly_all}\n"
+            f"(\n  {failed} >= {least}\n"
             f"  and on ({_ON}) ({evident})\n"
-            f"  and on ({_ON}) ({multiple} or on ({_ON}) {failed} >= on ({_ON}) {hours} + 3 * sqrt({hours} + 1))\n)"
+            f"  and on ({_ON}) ({multiple} >= {multiplier.numerator})\n)"
         )
-    hour = f'window="{duration(HOUR)}"'
-    failed, tried = _narrowed(scope, FAILED, hour), _narrowed(beside, TRIED, hour)
-    share = scaled(failed, ">=", Fraction(t.failure_pct) / 100, tried)
-    arms.append(
-        f"(\n  {failed} >= 1\n  and on (tenant) ({share})\n  and on (tenant) ({tried} >= {t.min_attempts})\n"
-        f"  unless on (tenant) {habit.read(_narrowed(beside, names.share, hour))}\n"
-        f"  unless on (tenant) ({_narrowed(beside, OLD_SHARE, hour)} > {MOST_OLD})\n)"
-    )
+    failed = _narrowed(scope, FAILED, f'window="{duration(HOUR)}"')
+    tried = beside.recorded(names.unjudged)
+    share = scaled(failed, ">=", Fraction(t.failure_pct) / 100, f"({tried} >= {t.min_attempts})")
+    arms.append(f"(\n  {failed} >= 1\n  and on (tenant) ({share})\n)")
     return "max by (tenant) (\n" + "\n  or\n".join(indented(arm) for arm in arms) + "\n)"
 
 
 def _levels(t: Thresholds, scope: Scope) -> str:
     """The number of failures with enough evidence, at least the least, the lift, and more than in the same hours."""
-    names, beside = _names(t), scope.beside
-    found = []
-    for window, least, _ in _bars(t):
-        due = habit.read(_narrowed(beside, names.due, window))
-        hours = habit.read(_narrowed(beside, names.same_hours, window))
-        root = f"{hours} + 3 * sqrt({hours} + 1)"
-        parts = habit.told_apart(
-            "of",
-            (
-                ("evidence", habit.read(_narrowed(beside, names.enough(t.sensitivity), window))),
-                ("lift", f"{LIFT} * {due}"),
-                ("hours", f"({t.multiplier} * {hours} < on ({_ON}) {root} or {root})"),
-            ),
-        )
-        found.append(f"clamp_min(max by ({_ON}) (\n{indented(parts)}\n) and on ({_ON}) {due}, {least})")
-    return "\nor\n".join(found)
+    needed = _names(t).needed(t)
+    return "\nor\n".join(
+        f"clamp_min({habit.read(_narrowed(scope.beside, needed, window))}, {least})"
+        for window, least, _ in _bars(t)
+    )
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:

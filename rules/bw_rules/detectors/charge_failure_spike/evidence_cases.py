@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 def cases(t: Thresholds) -> tuple[Case, ...]:
     """Return busy, steady and small tenants, dunning, old events, young tenants and unknown pasts."""
     short, long = (float(bar) for bar in BARS["failures"][t.sensitivity])
-    past = t.weeks * 7 * DAY
     usual, tried = 19, 380  # with the 20 attempts more, one of which failed, exactly 5 %
     tries = 30
     enough = _enough(t.min_failures, tries, 0.05, short)
@@ -36,8 +35,8 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         created: int = ALWAYS,
         replicas: int = 1,
     ) -> Case:
-        failures = _rising((past // 2, usual), *((a, f) for a, f, _ in before), *invoiced, (ago, failed))
-        attempts = _rising((past // 2, tried), *((a, n) for a, _, n in before), *invoiced, (ago, of))
+        failures = _rising((5 * DAY, usual), *((a, f) for a, f, _ in before), *invoiced, (ago, failed))
+        attempts = _rising((5 * DAY, tried), *((a, n) for a, _, n in before), *invoiced, (ago, of))
         lag = f"{catalog.WEBHOOK_LAG.name}_"
         bound = OLD.name.rpartition("over")[2].removesuffix("s")
         series = [

@@ -28,6 +28,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
     price = max(1000, -(-t.min_daily_revenue * 100 // _A_DAY) + 1)
     depth = (100 - Fraction(t.drop_pct)) / 100
     most = int(min(kept(_A_DAY, of_revenue(t.sensitivity, DAY)), float(depth)) * _A_DAY)
+    more = max(most, int(COLLAPSE * _A_DAY)) + 1
     collapsed = int(COLLAPSE * _A_DAY * price)
 
     def sold(
@@ -63,7 +64,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
     holiday = (_WEEK, _WEEK + 2 * DAY)
     return (
         sold("as few sales as are no chance", "fires", most, most * price),
-        sold("one sale more", "quiet", most + 1, (most + 1) * price),
+        sold("a sale more, and more than a quarter of the money", "quiet", more, more * price),
         sold("no sale at all", "fires", 0, 0),
         sold("as few sales, with the usual money", "quiet", most, _A_DAY * price),
         sold("the usual sales, with a quarter of the money", "fires", _A_DAY, collapsed),
