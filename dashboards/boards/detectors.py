@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards import frame, panels
+from boards import panels
 from boards.panels import Lines
 from boards.parts import DATASOURCE, Query
 from boards.queries import CURRENCY, FIRING, ONE, recorded, whole_units
@@ -38,48 +37,32 @@ class Drawn:
         return (ONE, CURRENCY) if "currency" in DETECTORS[self.detector].labels else (ONE,)
 
     def panel(self) -> Lines:
-        """Return the panel; the level is the dashed line."""
+        """Return the panel; the level is the dashed line. Where there are several windows, each has its own pair."""
         money = self.drawn.unit == _MONEY
-        level = self._series(self.drawn.level)
+        value, level = self._series(self.drawn.value), self._series(self.drawn.level)
+        if self.drawn.placeholders and not money:
+            value = f"{value}\nand on (tenant, window)\n{level}"
+        of = ", {{window}}" if self.drawn.placeholders else ""
         panel = panels.lines(
-            self._filled(self.drawn.title) + (", $currency" if money else ""),
-            self._filled(self.drawn.description),
+            self.drawn.title + (", $currency" if money else ""),
+            self.drawn.description,
             "locale" if money else self.drawn.unit,
-            Query(whole_units(self._money()) if money else self._series(self.drawn.value), "now"),
-            Query(whole_units(level) if money else level, self.drawn.fires),
+            Query(whole_units(value) if money else value, f"now{of}"),
+            Query(whole_units(level) if money else level, f"{self.drawn.fires}{of}"),
             label="$currency" if money else "",
         )
         panels.dashed(panel, "B", "red")
         return panel.no_value(OFF).links([panels.runbook(self.alert)])
 
-    def _money(self) -> str:
-        """The tenant's window, or any while there is no level yet, by whose name its own window is known."""
-        value, level = (self._pattern(name) for name in (self.drawn.value, self.drawn.level))
-        any_window = recorded("", f'__name__=~"{value}"', *self._of)
-        levels = recorded("", f'__name__=~"{level}"', ONE)
-        without_past = f"{any_window}\nunless on (tenant) {levels}"
-        return f"max by (tenant, currency) (\n{self._series(self.drawn.value)}\nor\n({without_past})\n)"
-
     def _series(self, name: str) -> str:
-        return recorded(self._filled(name), *self._of)
-
-    def _filled(self, text: str) -> str:
-        return self.drawn.filled(text, lambda word: f"${{{self._variable(word)}}}")
-
-    def _variable(self, word: str) -> str:
-        return f"{self.detector}_{word}"
-
-    def _pattern(self, name: str, captured: str = "") -> str:
-        """Return the regular expression of a recorded name, capturing what stands for one of its placeholders."""
-        return self.drawn.filled(name, lambda word: "([^_]+)" if word == captured else "[^_]+")
-
-    def variables(self) -> tuple[dashboard.QueryVariable, ...]:
-        """Return the hidden variables: what a tenant's own thresholds put into the names of its recorded levels."""
-        query = f'label_values({{__name__=~"{self._pattern(self.drawn.level)}",{ONE}}}, __name__)'
-        return tuple(
-            frame.hidden(self._variable(word), query, f"/{self._pattern(self.drawn.level, word)}/")
-            for word in self.drawn.placeholders
-        )
+        """The series of the name, with what stands for its placeholders in the label `window`."""
+        if not self.drawn.placeholders:
+            return recorded(name, *self._of)
+        maybe = self.drawn.filled(name, lambda _: "([^_]+)?")
+        surely = self.drawn.filled(name, lambda _: "([^_]+)")
+        numbers = ", ".join(f"${number}" for number in range(1, len(self.drawn.placeholders) + 1))
+        series = recorded("", f'__name__=~"{maybe}"', *self._of)
+        return f'label_replace(\n  {series},\n  "window", "{numbers}", "__name__", "{surely}"\n)'
 
     def annotation(self, panel_id: int) -> Builder[model.AnnotationQuery]:
         """Return the marks of when its alert fired, on its own panel alone."""
@@ -99,19 +82,13 @@ def _plain(name: str) -> Panel:
     """A panel from what a detector says of itself: its summary, and its level's recorded name."""
     detector = DETECTORS[name]
     level = detector.threshold(THRESHOLDS[name](), Scope("")).name
-    series, _, of_a_window = level.partition(":threshold")
-    window = "$window" if of_a_window else ""
+    series, _, _ = level.partition(":threshold")
     return Panel(
         detector.summary.rstrip("."),
         f"{detector.summary} Normal: below the dashed line.",
-        f"{series}:delta{window}",
-        f"{series}:threshold{window}",
+        f"{series}:delta$window",
+        f"{series}:threshold$window",
     )
-
-
-def variables() -> tuple[dashboard.QueryVariable, ...]:
-    """Return the hidden variables of all panels."""
-    return tuple(variable for one in drawn() for variable in one.variables())
 
 
 class _Mark(model.AnnotationQuery):

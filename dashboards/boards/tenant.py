@@ -41,7 +41,6 @@ def board() -> model.Dashboard:
             frame.job(),
             frame.tenant(several=False),
             frame.currency(ONE, several=False),
-            *detectors.variables(),
         ),
         (
             frame.Row("", top),

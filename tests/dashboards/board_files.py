@@ -11,10 +11,6 @@ from typing import Any
 
 from promql_parser import VectorSelector, parse, walk
 
-from boards.detectors import drawn
-from bw_rules.detectors import DETECTORS, THRESHOLDS
-from bw_rules.toolkit.promql import Scope
-
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "dashboards" / "json"
 NAMES = ("billing-overview.json", "billing-tenant.json", "billingwatch-exporter.json")
@@ -86,7 +82,7 @@ def all_targets() -> list[Target]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """Return the text with $name and ${name} replaced; raise KeyError for a variable that has no value."""
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda match: values[match[1] or match[2]], text)
+    return re.sub(r"\$(?:\{(\w+)\}|([a-z_]\w*))", lambda match: values[match[1] or match[2]], text)
 
 
 def selectors(expr: str) -> list[VectorSelector]:
@@ -109,25 +105,12 @@ def matchers(selector: VectorSelector) -> list[tuple[str, str, str]]:
     ]
 
 
-def _of_the_defaults() -> dict[str, str]:
-    """What stands for the hidden variables of the detectors' panels with the built-in thresholds."""
-    found = {}
-    for one in drawn():
-        level = DETECTORS[one.detector].threshold(THRESHOLDS[one.detector](), Scope("")).name
-        pattern = one.drawn.filled(one.drawn.level, lambda word: f"(?P<{word}>[^_]+)")
-        match = re.fullmatch(pattern, level)
-        assert match, f"{one.detector} records {level}, and its panel draws {one.drawn.level}"
-        found |= {f"{one.detector}_{word}": value for word, value in match.groupdict().items()}
-    return found
-
-
 EXAMPLE = {
     "datasource": "prometheus",
     "job": "billing-exporter",
     "instance": ".+",
     "tenant": "prod",
     "currency": "usd",
-    **_of_the_defaults(),
     "__interval": "1m",
     "__interval_ms": "60000",
     "__rate_interval": "4m",

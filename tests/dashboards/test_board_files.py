@@ -159,18 +159,17 @@ def test_every_family_is_on_some_dashboard() -> None:
         for family in catalog.FAMILIES
         if not {*family.sample_names} & (read | through_rules) and family.name not in asked
     }
-    assert missing <= {catalog.LAST_DUPLICATE.name, catalog.LAST_MISMATCH.name}, (
-        "findings are drawn as counts"
-    )
+    assert missing <= {
+        catalog.LAST_DUPLICATE.name,
+        catalog.LAST_MISMATCH.name,
+        catalog.TENANT_UTC_OFFSET.name,
+    }, "findings are drawn as counts, and a clock's offset is for the rules"
 
 
 def test_every_threshold_that_the_rules_record_is_drawn_beside_its_value() -> None:
     asked = " ".join(target.expr for target in all_targets())
     levels = {name for name in _recorded() if ":threshold" in name}
-    shapes = [
-        re.sub(r"\\\$\\\{\w+\\\}", r"\\w+", re.escape(name))
-        for name in re.findall(r"tenant:(?:[\w:]|\$\{\w+\})+", asked)
-    ]
+    shapes = re.findall(r'__name__=~"([^"]+)"', asked) + re.findall(r"tenant:[\w:]+", asked)
     assert len(levels) >= len(DETECTORS)
     for level in levels:
         assert any(re.fullmatch(shape, level) for shape in shapes), level
@@ -202,8 +201,7 @@ def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     panel = next(one for one in panels(board) if one["title"] == "A payout failed")
     mark = board["annotations"]["list"][-1]
     assert (mark["name"], mark["filter"]["ids"]) == ("BillingPayoutFailure", [panel["id"]])
-    example = {**EXAMPLE, "payout_failure_window": "1h"}
-    assert [len(selectors(filled(one["expr"], example))) for one in panel["targets"]] == [1, 1]
+    assert [len(selectors(filled(one["expr"], EXAMPLE))) for one in panel["targets"]] == [2, 1]
     _assert_laid_out({"with one more": board})
 
 

@@ -54,7 +54,7 @@ DETECTOR = Detector(
     ),
     cases=FINDING.cases,
     panel=Panel(
-        "Duplicate charges within $hold",
+        "Duplicate charges",
         "The same amount taken again from the same payer, and not given back. Normal: zero. Which charges: "
         "bw-exporter findings --tenant $tenant.",
         f"tenant:{FOUND.name}:delta$hold",

@@ -52,7 +52,7 @@ DETECTOR = Detector(
     ),
     cases=FINDING.cases,
     panel=Panel(
-        "Invoice mismatches within $hold",
+        "Invoice mismatches",
         "Invoices that ask for another amount than their subscription says. Normal: zero. Which invoices: "
         "bw-exporter findings --tenant $tenant.",
         f"tenant:{FOUND.name}:delta$hold",

@@ -166,7 +166,7 @@ DETECTOR = Detector(
     ),
     cases=cases,
     panel=Panel(
-        "Events over $limit late within $window",
+        "Late events",
         "First deliveries that took longer than the limit. Normal: zero; after an outage Stripe repeats what was "
         "missed, and this ends by itself.",
         f"tenant:{WEBHOOK_LAG.name}_late$limit:delta$window",

@@ -17,9 +17,9 @@ class Panel:
     """A detector's panel on the Tenant dashboard.
 
     `value` and `level` are names of recorded series in one unit. A word after `$` in them stands for what a tenant's
-    own thresholds put there, as in `tenant:billing_disputes:delta$window`; the dashboard reads it from the level's
-    name, and `title` and `description` may show it. `unit` is one of Grafana's, or `money`: minor units of the
-    currency that the alert names. `fires` is the legend of the level.
+    own thresholds put there, as in `tenant:billing_disputes:delta$window`, or for nothing where the series has a label
+    `window` instead; the dashboard draws each window with its level. `unit` is one of Grafana's, or `money`: minor
+    units of the currency that the alert names. `fires` is the legend of the level.
     """
 
     title: str
