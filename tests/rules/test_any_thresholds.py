@@ -22,22 +22,23 @@ if TYPE_CHECKING:
 
 
 def values(name: str, field: FieldInfo) -> st.SearchStrategy[Any]:
-    kind = next((item for item in field.metadata if isinstance(item, Bounded)), None)
     if name == "max_lag":
         return st.sampled_from([f"{bucket}s" for bucket in LAG_BUCKETS_SECONDS])
-    if isinstance(kind, DurationBetween):
-        step = durations.parse(kind.step)
-        low, high = durations.parse(kind.minimum) // step, durations.parse(kind.maximum) // step
-        return st.integers(low, high).map(lambda steps: durations.render(steps * step))
-    if isinstance(kind, NumberBetween):
-        return st.integers(kind.minimum * 1000 + 1, kind.maximum * 1000).map(lambda n: Decimal(n) / 1000)
-    if isinstance(kind, WholeBetween):
-        return st.integers(kind.minimum, kind.maximum)
-    if isinstance(kind, NamesUpTo):
-        return st.lists(st.text(min_size=1, max_size=40), max_size=kind.most, unique=True)
-    if isinstance(kind, OrAuto):
-        return st.one_of(st.just("auto"), st.integers(60, 30 * 86_400).map(durations.render))
-    return st.sampled_from(getattr(field.annotation, "__args__", (True, False)))
+    found: st.SearchStrategy[Any] = st.sampled_from(getattr(field.annotation, "__args__", (True, False)))
+    match next((item for item in field.metadata if isinstance(item, Bounded)), None):
+        case DurationBetween() as kind:
+            step = durations.parse(kind.step)
+            low, high = durations.parse(kind.minimum) // step, durations.parse(kind.maximum) // step
+            found = st.integers(low, high).map(lambda steps: durations.render(steps * step))
+        case NumberBetween() as kind:
+            found = st.integers(kind.minimum * 1000 + 1, kind.maximum * 1000).map(lambda n: Decimal(n) / 1000)
+        case WholeBetween() as kind:
+            found = st.integers(kind.minimum, kind.maximum)
+        case NamesUpTo() as kind:
+            found = st.lists(st.text(min_size=1, max_size=40), max_size=kind.most, unique=True)
+        case OrAuto():
+            found = st.one_of(st.just("auto"), st.integers(60, 30 * 86_400).map(durations.render))
+    return found
 
 
 @st.composite
