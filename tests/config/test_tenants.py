@@ -66,7 +66,7 @@ def test_a_tenant_needs_a_secret_and_nothing_else(config: Load):
     assert tenant.revenue_basis == "charge"
     assert (tenant.labels, tenant.notify) == ({}, ())
     assert tenant.rate_limit == RateLimit(rate=500, burst=5000)
-    assert tenant.detectors["silent_lapse"].max_silence == 4 * 3600
+    assert tenant.detectors["silent_lapse"].max_silence == "auto"
 
 
 def test_a_tenants_thresholds_are_laid_over_the_defaults_key_by_key(example: Tenants):
