@@ -110,7 +110,12 @@ def test_every_flag_in_a_command_of_prometheus_and_alertmanager_exists() -> None
 
 
 def test_every_flag_that_the_text_names_exists() -> None:
-    known = {flag for names in commands().values() for flag in names} | {"--help", "--version", "--check"}
+    known = {flag for names in commands().values() for flag in names} | {
+        "--help",
+        "--version",
+        "--check",
+        "--quick",
+    }
     theirs = "".join(helped(program) for program in THEIRS)
     tsdb = "".join(
         helped("promtool", "tsdb", "create-blocks-from", *kind) for kind in ([], ["rules"], ["openmetrics"])

@@ -156,7 +156,7 @@ def test_each_threshold_is_told_with_where_it_comes_from(site: Make):
     assert "duplicate_charge critical, 1 setting of this tenant's own window 10m, grace 2m, hold 1h" in page
     assert "window 10m tenants.prod Two equal charges" in page
     assert "max_lag 1m defaults An event may take" in page
-    assert "max_silence 4h built in" in page
+    assert "max_silence auto built in" in page
     assert "Signing secrets 2; a signature by any of them is valid" in page
 
 

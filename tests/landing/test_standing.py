@@ -14,6 +14,7 @@ TENANTS = """
 tenants:
   shop: {webhook_secret: whsec_a}
   quiet: {webhook_secret: whsec_b, detectors: {silent_lapse: {enabled: false}}}
+  limited: {webhook_secret: whsec_c, detectors: {silent_lapse: {max_silence: 4h}}}
 """
 
 
@@ -83,14 +84,16 @@ def test_a_finding_is_told_for_a_day(shop: Site, gauge: catalog.Family):
     assert shop.state("quiet") == "Receiving"
 
 
-def test_silence_is_told_once_it_is_longer_than_the_detector_allows_and_not_where_it_is_off(shop: Site):
-    for tenant in ("shop", "quiet"):
+def test_silence_is_told_once_it_is_longer_than_the_tenant_allows_and_not_where_it_is_off_or_up_to_prometheus(
+    shop: Site,
+):
+    for tenant in ("shop", "quiet", "limited"):
         shop.accept(tenant)
     shop.now += 4 * HOUR
-    assert shop.state("shop") == "Receiving"
+    assert shop.state("limited") == "Receiving"
     shop.now += 1
-    assert shop.state("shop") == "Silent"
-    assert shop.state("quiet") == "Receiving"
+    assert shop.state("limited") == "Silent"
+    assert shop.state("quiet") == shop.state("shop") == "Receiving"
 
 
 def test_a_store_restored_from_a_backup_makes_no_refusal_look_new(shop: Site):
