@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bw_exporter.config import durations
 from bw_exporter.config.check_settings import WebhookLagSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
@@ -76,7 +75,7 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
 def description(t: Thresholds) -> str:
     """How many came late."""
     return (
-        f"Events within {durations.render(t.window)} that came more than {t.max_lag}s after Stripe made them: "
+        f"Events within {duration(t.window)} that came more than {t.max_lag}s after Stripe made them: "
         f"{VALUE}. Fires from {t.min_events} late {'event' if t.min_events == 1 else 'events'}."
     )
 

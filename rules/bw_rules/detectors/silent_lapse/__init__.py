@@ -51,7 +51,7 @@ DETECTOR = judged_by(
         first=f"1. Were requests refused within the last day?{first_look(catalog.WEBHOOK_REQUESTS, 'result', '1d')}"
         "\n   A wrong secret shows as `bad_signature`.\n"
         "2. In Stripe's dashboard, Developers > Webhooks: is the endpoint enabled, and what do the last attempts say? "
-        "Stripe disables endpoints that failed for days.\n"
+        "Stripe switches endpoints off that failed for days.\n"
         "3. Can the internet reach the exporter (DNS, certificate, firewall)?\n"
         "4. Did requests come for no tenant?"
         f"""{first_look(catalog.WEBHOOK_REQUESTS, "result", "1d", 'tenant=""')}"""
