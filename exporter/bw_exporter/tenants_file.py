@@ -9,6 +9,9 @@ from bw_rules.detectors import THRESHOLDS
 __all__ = ["THRESHOLDS", "load"]
 
 
-def load(path: str) -> Tenants:
-    """Read a tenants.yaml; raises ConfigError, which holds every mistake."""
-    return tenants.load(path, detectors=THRESHOLDS)
+def load(path: str, *, allow_secret_key: bool = True) -> Tenants:
+    """Read a tenants.yaml; raises ConfigError, which holds every mistake.
+
+    Who uses API keys says whether one that could move money is allowed.
+    """
+    return tenants.load(path, detectors=THRESHOLDS, allow_secret_key=allow_secret_key)

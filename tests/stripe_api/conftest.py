@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from support.fake_stripe import Account, FakeStripe, fake_stripe
+from support.starting import start
+
+__all__ = ["start"]
 
 KEY = "rk_test_0123456789"
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bw_exporter.catch_up import lease
-from bw_exporter.catch_up.accounts import AccountTurns, accounts, run
+from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns, accounts, run
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import CatchUp, Tenant, Tenants
 from bw_exporter.metrics import catalog
@@ -126,7 +126,7 @@ def test_the_gauge_of_an_endpoint_exists_once_it_was_seen_and_a_deleted_one_is_n
     def seen(status: str | None) -> tuple[int | None, int | None]:
         endpoint = {"id": "we_1", "url": "https://x.example/pay/webhooks/a", "status": status, "created": 1}
         account.lists["webhook_endpoints"] = [{**endpoint, "enabled_events": ["*"]}] if status else []
-        turns.now += 120
+        turns.now += ENDPOINTS_EVERY_SECONDS
         turns.ask()
         return turns.value(catalog.ENDPOINT_ENABLED), turns.value(catalog.ENDPOINT_ENABLED, of="b")
 
@@ -137,6 +137,16 @@ def test_the_gauge_of_an_endpoint_exists_once_it_was_seen_and_a_deleted_one_is_n
     account.forbidden["webhook_endpoints"] = "rak_webhook_read"
     assert seen("enabled") == (0, None)
     assert turns.value(catalog.CATCH_UP_ERRORS, "permission") == 0
+
+
+def test_the_list_of_endpoints_is_read_every_ten_minutes_and_that_of_events_at_every_turn(
+    turns: Turns, account: Account
+) -> None:
+    for _ in range(10):
+        turns.ask()
+        turns.now += 120
+    assert sum("webhook_endpoints" in path for path in account.asked) == 2
+    assert sum("/v1/events" in path for path in account.asked) >= 10 * 2
 
 
 def test_one_process_at_a_time_asks_and_another_takes_over_when_it_ends_or_is_killed(turns: Turns) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bw_exporter.stripe_api.client import StripeClient
+from bw_exporter.stripe_api.clients import Repeating, of_accounts
 from bw_exporter.stripe_api.errors import StripeApiError
 from bw_exporter.stripe_api.pace import Pace
 from support import fake_stripe
@@ -88,3 +89,36 @@ def test_requests_of_one_account_are_spaced_evenly_whoever_makes_them() -> None:
     now[0] += 60
     pace.wait()
     assert waited == pytest.approx([0.2, 0.2, 0.2])
+
+
+def test_a_request_that_failed_for_a_moment_is_repeated_and_one_that_is_refused_is_not(
+    account: Account, server: FakeStripe
+) -> None:
+    waited: list[float] = []
+    client = Repeating(StripeClient(KEY, base_url=server.url), wait=waited.append)
+    account.failing += [fake_stripe.RATE_LIMITED, fake_stripe.HTML]
+    assert client.get("/v1/events")["data"] == []
+    assert waited == [1, 2]
+    for refused, times in (
+        ([fake_stripe.BROKEN, Drop(), fake_stripe.BROKEN], 3),
+        ([fake_stripe.forbidden("rak_event_read")], 1),
+        ([fake_stripe.REVOKED], 1),
+        ([Refusal.error(429, "Too many", "rate_limit", Retry_After="900")], 1),
+    ):
+        account.failing.extend(refused)
+        account.asked.clear()
+        with pytest.raises(StripeApiError):
+            client.get("/v1/events")
+        assert len(account.asked) == times
+        assert not account.failing
+
+
+def test_two_accounts_share_connections_and_neither_is_asked_with_the_key_of_the_other(
+    server: FakeStripe, account: Account
+) -> None:
+    client = of_accounts(server.url)
+    other = server.account("rk_test_other")
+    account.add({"id": "evt_1", "created": 1, "type": "payout.paid"})
+    one, two = client(KEY), client("rk_test_other")
+    assert [len(each.get("/v1/events")["data"]) for each in (one, two, one)] == [1, 0, 1]  # type: ignore[arg-type]
+    assert [len(account.asked), len(other.asked)] == [2, 1]

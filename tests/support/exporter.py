@@ -122,7 +122,7 @@ class RunningExporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        children = self.workers("public") + self.workers("private")
+        children = [pid for role in ("public", "private", "catch_up") for pid in self.workers(role)]
         self.process.kill()
         self.process.wait()
         for pid in children:

@@ -83,21 +83,30 @@ class Account:
         if len(types) > 20:
             return Refusal.error(400, "You may only specify up to 20 types")
         found = sorted(self.lists[name], key=lambda each: -int(each["created"]))
-        chosen = [each for each in found if not types or each["type"] in types]
-        for operator, holds in _CREATED.items():
-            for bound in query.get(f"created[{operator}]", []):
-                chosen = [each for each in chosen if holds(int(each["created"]), int(bound))]
         limit = int(query.get("limit", ["10"])[0])
+        first, last, backward = 0, len(found), False
         for parameter in ("starting_after", "ending_before"):
             for cursor in query.get(parameter, []):
-                if cursor in self.aged or not any(each["id"] == cursor for each in found):
+                place = next((n for n, each in enumerate(found) if each["id"] == cursor), None)
+                if cursor in self.aged or place is None:
                     return Refusal.error(400, f"No such {name}: '{cursor}'", "resource_missing")
-                at = next(each for each in found if each["id"] == cursor)
-                place = found.index(at)
-                kept = found[place + 1 :] if parameter == "starting_after" else found[:place]
-                chosen = [each for each in chosen if each in kept]
-                if parameter == "ending_before":
-                    chosen = chosen[-limit:]
+                if parameter == "starting_after":
+                    first = place + 1
+                else:
+                    last, backward = place, True
+        bounds = [
+            (holds, int(bound))
+            for operator, holds in _CREATED.items()
+            for bound in query.get(f"created[{operator}]", [])
+        ]
+        chosen = [
+            each
+            for each in found[first:last]
+            if (not types or each["type"] in types)
+            and all(holds(int(each["created"]), bound) for holds, bound in bounds)
+        ]
+        if backward:
+            chosen = chosen[-limit:]
         return {
             "object": "list",
             "url": f"/v1/{name}",

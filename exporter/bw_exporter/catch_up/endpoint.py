@@ -23,15 +23,15 @@ class _Seen:
     enabled: int = 0
 
 
-def note(tenant: Tenant, found: list[Endpoint], store: Store, webhook_url: str) -> Endpoint | None:
-    """Keep whether the tenant's endpoint is enabled; return the endpoint, the enabled one if there are several.
+def note(tenant: Tenant, found: list[Endpoint], store: Store, webhook_url: str) -> list[Endpoint]:
+    """Keep whether the tenant's endpoint is enabled, or one of them if there are several; return all of them.
 
     One that is gone counts as disabled. Raises StoreUnavailableError.
     """
     ours = of_tenant(found, tenant.path, webhook_url)
     enabled = int(any(each.enabled for each in ours))
     store.write(partial(_note, tenant.id, enabled, bool(ours)))
-    return ours[0] if ours else None
+    return ours
 
 
 def _note(tenant: str, enabled: int, there: bool, tx: Transaction) -> None:  # noqa: FBT001 - for partial

@@ -5,6 +5,9 @@ It saves requests to Stripe and nothing else: two that ask at once count every e
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from dataclasses import dataclass
 
 from bw_exporter.store.protocol import FOREVER, Transaction
@@ -20,6 +23,11 @@ _NO_TENANT, _KIND, _KEY = "", "lease", "catch_up"
 class _Lease:
     holder: str = ""
     until_at: int = 0
+
+
+def holder() -> str:
+    """Return a name for this process that no other has."""
+    return f"{socket.gethostname()}/{os.getpid()}/{time.time_ns()}"
 
 
 def hold(holder: str, now: int, tx: Transaction) -> bool:

@@ -7,8 +7,7 @@ redelivered. The mark moves only once all before it is durable; what fails or en
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +18,7 @@ from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.metrics.series import RaiseTo, series
 from bw_exporter.store.protocol import FOREVER, Store, Transaction
 from bw_exporter.store.state_json import decoded, encoded
-from bw_exporter.stripe_api.endpoints import Endpoint
+from bw_exporter.stripe_api.endpoints import Endpoint, selects
 from bw_exporter.stripe_api.events import KEPT_SECONDS, VISIBLE_AFTER_SECONDS, ListedEvent, events_between
 from bw_exporter.stripe_api.lists import Client
 
@@ -32,8 +31,6 @@ _FEW, _MANY = 100, 2000
 
 _KIND, _KEY = "catch_up", "events"
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -44,44 +41,58 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """What a turn found: events that no webhook had brought, and of what creation the newest event is."""
+    """What a turn found: how many events no webhook had brought, and when Stripe made the oldest of them."""
 
     missed: int = 0
     oldest_missed_at: int = 0
 
 
-def expected_types(endpoint: Endpoint | None) -> frozenset[str]:
+def expected_types(ours: Sequence[Endpoint]) -> frozenset[str]:
     """Return the types of events that a webhook should have brought.
 
-    Those that count here and that the endpoint selects, or, where it is not known, all that docs/stripe.md lists.
+    Those that count here and that the tenant's endpoints select; all that docs/stripe.md lists where none is known.
     Never invoice.created: an endpoint should not have it, since an answer that is late delays the shop's invoices.
     """
     counted = (name for name in HANDLED_EVENT_TYPES if name != "invoice.created")
-    return frozenset(name for name in counted if endpoint is None or endpoint.selects(name))
+    return frozenset(name for name in counted if not ours or selects(list(ours), name))
 
 
 def catch_up(
-    tenant: Tenant, client: Client, store: Store, now: int, *, after_seconds: int, types: Collection[str]
+    tenant: Tenant,
+    client: Client,
+    store: Store,
+    now: int,
+    *,
+    after_seconds: int,
+    types: Collection[str],
+    since_at: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Caught:
     """Apply what no webhook has brought, from the tenant's mark to `after_seconds` before now.
 
-    Raises StripeApiError and StoreUnavailableError; what was applied until then stays, and the mark tells how far.
+    With `since_at` from then on, if that is earlier. Where `stopped` becomes true it ends early, and the mark tells
+    how far it came. Raises StripeApiError and StoreUnavailableError; what was applied until then stays.
     """
     until_at = now - max(after_seconds, VISIBLE_AFTER_SECONDS)
-    marked_at = store.write(partial(_mark, tenant))
-    begin_at = max(marked_at or _tenant_created_at(store, tenant), now - KEPT_SECONDS + OVERLAP_SECONDS)
-    missed, oldest, width, overlap = 0, 0, _FIRST_SPAN_SECONDS, OVERLAP_SECONDS if marked_at else 0
+    earliest_at = max(_tenant_created_at(store, tenant), now - KEPT_SECONDS)
+    begin_at = store.write(partial(_mark, tenant)) or earliest_at
+    begin_at = max(earliest_at, begin_at if since_at is None else min(begin_at, since_at))
+    missed, oldest, width = 0, 0, _FIRST_SPAN_SECONDS
     while begin_at < until_at:
         end_at = min(begin_at + width, until_at)
-        events = events_between(client, begin_at - overlap, end_at, types)
+        events = events_between(client, max(begin_at - OVERLAP_SECONDS, earliest_at), end_at, types)
         for first in range(0, len(events), _AT_ONCE):
+            if stopped():
+                return Caught(missed, oldest)
             group = events[first : first + _AT_ONCE]
             applied = store.write(partial(_applied, tenant, group, now))
             missed += len(applied)
             oldest = oldest or (applied[0].created_at if applied else 0)
         newest_at = events[-1].created_at if events else 0
         store.write(partial(_note, tenant, end_at, newest_at))
-        begin_at, overlap = end_at, OVERLAP_SECONDS
+        begin_at = end_at
+        if stopped():
+            return Caught(missed, oldest)
         if len(events) < _FEW:
             width = min(width * 2, _LONGEST_SPAN_SECONDS)
         elif len(events) > _MANY:
@@ -105,6 +116,7 @@ def _applied(tenant: Tenant, events: Sequence[ListedEvent], now: int, tx: Transa
 
 
 def _note(tenant: Tenant, until_at: int, newest_at: int, tx: Transaction) -> None:
-    tx.save(tenant.id, _KIND, _KEY, encoded(Checked(until_at)), FOREVER)
+    if until_at > _mark(tenant, tx):
+        tx.save(tenant.id, _KIND, _KEY, encoded(Checked(until_at)), FOREVER)
     if newest_at:
         tx.change(tenant.id, (RaiseTo(catalog.STRIPE_NEWEST_EVENT, newest_at),))

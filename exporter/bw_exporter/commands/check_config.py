@@ -7,6 +7,7 @@ import click
 
 from bw_exporter.command_line import flags
 from bw_exporter.command_line.program import Command
+from bw_exporter.command_line.stripe import allow_secret_key
 
 if TYPE_CHECKING:
     from bw_exporter.config.alerting.receiver_fields import Version
@@ -32,6 +33,7 @@ def _version(text: str) -> Version:
     "The alertmanager.yml that `bw-rules alertmanager --base` merges the receivers into.",
     metavar="FILE",
 )
+@allow_secret_key
 @click.argument("file", required=False, metavar="[FILE]")
 @click.pass_context
 def command(
@@ -40,6 +42,7 @@ def command(
     config_file: str,
     alertmanager_version: Version,
     alertmanager_base: str | None,
+    allow_secret_key: bool,
     file: str | None,
 ) -> int:
     """Read the configuration and report every mistake in it.
@@ -55,7 +58,12 @@ def command(
     if file and source is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError(f"Two files are given; leave out {file} or --config.file.", ctx)
     given = alertmanager_file.global_keys(alertmanager_base) if alertmanager_base else frozenset()
-    target = Alertmanager(alertmanager_version, given)
-    status, lines = check_config.report(file or config_file, tenants_file.THRESHOLDS, os.environ, target)
+    status, lines = check_config.report(
+        file or config_file,
+        tenants_file.THRESHOLDS,
+        os.environ,
+        Alertmanager(alertmanager_version, given),
+        allow_secret_key=allow_secret_key,
+    )
     click.echo("\n".join(lines), err=bool(status))
     return status

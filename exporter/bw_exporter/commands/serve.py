@@ -9,6 +9,7 @@ from bw_exporter.command_line import options
 from bw_exporter.command_line.flags import config_file, flag
 from bw_exporter.command_line.program import Command
 from bw_exporter.command_line.storage import storage_url
+from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
 
 
 @click.command("serve", cls=Command)
@@ -54,6 +55,8 @@ from bw_exporter.command_line.storage import storage_url
     default="10s",
     metavar="DURATION",
 )
+@stripe_api_url
+@allow_secret_key
 @flag("--log.level", "The least that is logged.", choices=log.LEVELS, default="info")
 @flag("--log.format", "How a line of the log is written.", choices=log.FORMATS, default="logfmt")
 def command(
@@ -66,6 +69,8 @@ def command(
     web_workers: int,
     web_config_file: str | None,
     web_request_timeout: int,
+    stripe_api_url: str | None,
+    allow_secret_key: bool,
     log_level: str,
     log_format: log.Format,
 ) -> None:
@@ -74,7 +79,7 @@ def command(
     from bw_exporter.serving import judging, supervisor
 
     log.configure(log_level, log_format)
-    load = partial(tenants_file.load, config_file)
+    load = partial(tenants_file.load, config_file, allow_secret_key=allow_secret_key)
     web, tenants = judging.at_start(web_config_file, config_file, load)
     supervisor.serve(
         supervisor.ServeOptions(
@@ -86,6 +91,7 @@ def command(
             workers=web_workers,
             web_config=web,
             webhook_url=web_webhook_url or "",
+            stripe_api_url=stripe_api_url or "",
             request_timeout=web_request_timeout,
         ),
         tenants,

@@ -26,13 +26,21 @@ def report(
     detectors: Mapping[str, type[BaseModel]],
     environ: Mapping[str, str],
     alertmanager: Alertmanager = OLDEST_ALERTMANAGER,
+    *,
+    allow_secret_key: bool = False,
 ) -> tuple[int, list[str]]:
     """Return (exit code, lines to print): 0 and what was found, or 1 and one line for each mistake.
 
     Receivers are judged as `bw-rules alertmanager` judges them for that Alertmanager.
     """
     try:
-        tenants = tenants_file.load(path, detectors=detectors, environ=environ, alertmanager=alertmanager)
+        tenants = tenants_file.load(
+            path,
+            detectors=detectors,
+            environ=environ,
+            alertmanager=alertmanager,
+            allow_secret_key=allow_secret_key,
+        )
     except ConfigError as error:
         return 1, str(error).splitlines()
     if tenants.unread:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -19,25 +17,22 @@ class CatchUpWorker(Worker):
     """A worker without a listener: the supervisor starts it anew when it ends, and hands it the configuration."""
 
     role = "catch_up"
+    thread_ends_seconds = 20.0  # a request to Stripe may take as long as its time limits
 
     def build(self, store: Store) -> WSGIApplication:
         """Begin to ask; return an application that nobody reaches."""
         # The SDK takes 40 MiB and a third of a second, which no other process has to pay.
-        from bw_exporter.catch_up import accounts  # noqa: PLC0415
-        from bw_exporter.stripe_api.client import StripeClient  # noqa: PLC0415
-        from bw_exporter.stripe_api.pace import (  # noqa: PLC0415
-            REQUESTS_A_SECOND_IN_ALL,
-            REQUESTS_A_SECOND_OF_ACCOUNT,
-            Pace,
+        from bw_exporter.catch_up import accounts, lease  # noqa: PLC0415
+        from bw_exporter.stripe_api import clients  # noqa: PLC0415
+
+        turns = accounts.AccountTurns(
+            store,
+            clients.of_accounts(self.context.stripe_api_url or None, wait=self._stop.wait),
+            time.time,
+            webhook_url=self.context.webhook_url,
+            stopped=self._stop.is_set,
         )
-
-        in_all, base_url = Pace(REQUESTS_A_SECOND_IN_ALL), self.context.stripe_api_url or None
-
-        def client(key: str) -> StripeClient:
-            return StripeClient(key, (Pace(REQUESTS_A_SECOND_OF_ACCOUNT), in_all), base_url=base_url)
-
-        turns = accounts.AccountTurns(store, client, time.time, webhook_url=self.context.webhook_url)
-        holder = f"{socket.gethostname()}/{os.getpid()}/{time.time_ns()}"
+        holder = lease.holder()
         self.spawn_thread(
             "catch-up", lambda: accounts.run(turns, self.context.config, store, holder, self._stop)
         )

@@ -66,6 +66,8 @@ class Worker(HttpWorker):
     """A worker with a store of its own and a thread that follows the configuration."""
 
     role: ClassVar[Literal["public", "private", "catch_up"]]
+    thread_ends_seconds: ClassVar[float] = 5.0
+    """How long a thread may take to finish what it holds."""
 
     def __init__(self, context: WorkerContext, *args: Any) -> None:  # noqa: ANN401 - gunicorn's own arguments
         super().__init__(*args)
@@ -102,7 +104,7 @@ class Worker(HttpWorker):
         finally:
             self._stop.set()
             for thread in self._threads:
-                thread.join(timeout=5.0)
+                thread.join(timeout=self.thread_ends_seconds)
             if self._store is not None:
                 self._store.close()
 

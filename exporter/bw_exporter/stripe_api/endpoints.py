@@ -56,3 +56,8 @@ def of_tenant(found: list[Endpoint], path: str, webhook_url: str = "") -> list[E
         end = f"/webhooks/{path}"
         ours = [each for each in found if urllib.parse.urlsplit(each.url).path.rstrip("/").endswith(end)]
     return sorted(ours, key=lambda each: not each.enabled)
+
+
+def selects(ours: list[Endpoint], event_type: str) -> bool:
+    """Tell whether Stripe sends events of this type to one of a tenant's endpoints, or did until it was disabled."""
+    return any(each.selects(event_type) for each in [one for one in ours if one.enabled] or ours)

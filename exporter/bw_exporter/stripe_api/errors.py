@@ -15,10 +15,18 @@ class StripeApiError(BillingWatchError):
     The text holds no key. `permission` is Stripe's own sentence that names the missing permission.
     """
 
-    def __init__(self, reason: Reason, text: str, *, retry_after_seconds: float | None = None) -> None:
-        """`retry_after_seconds` is what a 429 asks for, where it says so."""
+    def __init__(
+        self,
+        reason: Reason,
+        text: str,
+        *,
+        temporary: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """`temporary`: the same request may succeed soon. `retry_after_seconds` is what a 429 asks for, if it does."""
         super().__init__(text)
         self.reason: Reason = reason
+        self.temporary = temporary
         self.retry_after_seconds = retry_after_seconds
 
 
