@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bw_exporter.catch_up import lease
-from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns, accounts, run
+from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns, run, wanting
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import CatchUp, Tenant, Tenants
 from bw_exporter.metrics import catalog
@@ -70,8 +70,8 @@ def test_tenants_without_a_key_or_with_catch_up_turned_off_are_not_asked_for() -
     some = Tenants(
         (of(id="a"), of(id="b", api_key=KEY, catch_up=CatchUp(0, 300)), of(id="c", api_key=KEY)), {}, "f"
     )
-    assert [[one.id for one in account.tenants] for account in accounts(some)] == [["c"]]
-    assert KEY not in repr(accounts(some))
+    assert [[one.id for one in account.tenants] for account in wanting(some)] == [["c"]]
+    assert KEY not in repr(wanting(some))
 
 
 def test_an_account_is_asked_every_two_minutes_and_after_failures_less_and_less_often(

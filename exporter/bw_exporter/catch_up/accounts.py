@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 from bw_exporter.catch_up import endpoint, lease
-from bw_exporter.catch_up.turn import catch_up, expected_types
+from bw_exporter.catch_up.turn import Caught, catch_up, expected_types
 from bw_exporter.config.current import CurrentConfig
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import StoreUnavailableError
@@ -49,13 +49,26 @@ class Account:
         return min(tenant.catch_up.every_seconds for tenant in self.tenants)
 
 
-def accounts(tenants: Tenants) -> list[Account]:
-    """Return the accounts of tenants that have a key and want catch-up."""
+def accounts(tenants: Iterable[Tenant]) -> list[Account]:
+    """Return the accounts of tenants that have a key."""
     by_key: dict[str, list[Tenant]] = {}
-    for tenant in tenants.all:
-        if tenant.api_key and tenant.catch_up.every_seconds:
+    for tenant in tenants:
+        if tenant.api_key:
             by_key.setdefault(tenant.api_key, []).append(tenant)
     return [Account(key, tuple(found)) for key, found in by_key.items()]
+
+
+def wanting(tenants: Tenants) -> list[Account]:
+    """Return the accounts of tenants that want catch-up."""
+    return accounts(tenant for tenant in tenants.all if tenant.catch_up.every_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking an account: what was caught up, by tenant, and why it failed, if it did."""
+
+    caught: Mapping[str, Caught]
+    failed: str = ""
 
 
 @dataclass(slots=True)
@@ -80,17 +93,21 @@ class AccountTurns:
         *,
         webhook_url: str = "",
         stopped: Callable[[], bool] = lambda: False,
+        since_at: int | None = None,
     ) -> None:
-        """An account that is being asked is let go of soon after `stopped` becomes true."""
+        """An account that is being asked is let go of soon after `stopped` becomes true.
+
+        With `since_at` it is asked for what was made from then on, as far as that has been asked for before.
+        """
         self._store, self._client, self._clock, self._webhook_url = store, client, clock, webhook_url
-        self._stopped = stopped
+        self._stopped, self._since_at = stopped, since_at
         self._clients: dict[str, Client] = {}
         self._plans: dict[str, _Plan] = {}
 
     def due(self, tenants: Tenants) -> list[Account]:
         """Return the accounts whose turn it is and that are not being asked."""
         now = self._clock()
-        found = accounts(tenants)
+        found = wanting(tenants)
         for gone in self._plans.keys() - {account.key for account in found}:
             del self._plans[gone]
             self._clients.pop(gone, None)
@@ -105,12 +122,15 @@ class AccountTurns:
         """Take an account out of `due` until it has been asked."""
         self._plans[account.key].asking = True
 
-    def ask(self, account: Account) -> None:
+    def ask(self, account: Account) -> Asked:
         """Ask an account once, for each of its tenants; what fails is counted, logged once, and tried again later."""
         plan = self._plans.get(account.key, _Plan())
+        caught: dict[str, Caught] = {}
+        failed = ""
         try:
-            self._ask(account, plan)
+            caught.update(self._ask(account, plan))  # as far as it comes
         except StripeApiError as error:
+            failed = str(error)
             plan.failures += 1
             wait = max(_back_off(account, plan), error.retry_after_seconds or 0)
             if plan.failures == 1:
@@ -118,10 +138,11 @@ class AccountTurns:
                 _log.warning("Stripe cannot be asked for events that no webhook brought", extra=extra)
             self._count(account, error.reason)
         except StoreUnavailableError as error:
-            wait = account.every_seconds
+            failed, wait = str(error), account.every_seconds
             _log.warning("catch-up waits for the store", extra={"reason": str(error)})
         except Exception:  # noqa: BLE001 - counted and logged, and the others are asked
-            wait = _back_off(account, plan)
+            plan.failures += 1
+            failed, wait = "a fault of ours; see the log", _back_off(account, plan)
             _log.exception("catch-up failed; it tries again", extra={"tenants": _names(account)})
             self._count(account, "other")
         else:
@@ -129,8 +150,9 @@ class AccountTurns:
                 _log.info("Stripe answers again", extra={"tenants": _names(account)})
             plan.failures, wait = 0, account.every_seconds
         plan.due_at, plan.asking = self._clock() + wait, False
+        return Asked(caught, failed)
 
-    def _ask(self, account: Account, plan: _Plan) -> None:
+    def _ask(self, account: Account, plan: _Plan) -> Iterator[tuple[str, Caught]]:
         if account.key not in self._clients:
             self._clients[account.key] = self._client(account.key)
         client = self._clients[account.key]
@@ -146,8 +168,10 @@ class AccountTurns:
                 int(self._clock()),
                 after_seconds=tenant.catch_up.after_seconds,
                 types=expected_types(ours),
+                since_at=self._since_at,
                 stopped=self._stopped,
             )
+            yield tenant.id, caught
             if caught.missed:
                 extra = {"tenant": tenant.id, "events": caught.missed, "oldest_at": caught.oldest_missed_at}
                 _log.warning("events that no webhook had brought were counted", extra=extra)

@@ -13,6 +13,7 @@ from functools import partial
 
 from bw_exporter import ingest
 from bw_exporter.config.tenants import Tenant
+from bw_exporter.facts.feeds import SELECT, UNWANTED
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.metrics.series import RaiseTo, series
@@ -50,11 +51,12 @@ class Caught:
 def expected_types(ours: Sequence[Endpoint]) -> frozenset[str]:
     """Return the types of events that a webhook should have brought.
 
-    Those that count here and that the tenant's endpoints select; all that docs/stripe.md lists where none is known.
-    Never invoice.created: an endpoint should not have it, since an answer that is late delays the shop's invoices.
+    Those that are read here and that the tenant's endpoints select; where none is known, those that docs/stripe.md
+    lists. Never invoice.created, which an endpoint should not have: an answer that is late delays the shop's invoices.
     """
-    counted = (name for name in HANDLED_EVENT_TYPES if name != "invoice.created")
-    return frozenset(name for name in counted if not ours or selects(list(ours), name))
+    if not ours:
+        return frozenset(SELECT)
+    return frozenset(name for name in HANDLED_EVENT_TYPES if name != UNWANTED and selects(ours, name))
 
 
 def catch_up(

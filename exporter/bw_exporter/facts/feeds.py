@@ -44,7 +44,10 @@ EXPLAINS: dict[str, tuple[Family, ...]] = {
 SELECT: tuple[str, ...] = tuple(
     name for name in HANDLED_EVENT_TYPES if (name in FEEDS or name in EXPLAINS) and READERS[name].select
 )
-"""The events to select at Stripe. invoice.created is none of them: Stripe holds invoices back until it is answered."""
+"""The events to select at Stripe."""
+
+UNWANTED = "invoice.created"
+"""The event not to select: Stripe holds invoices back until it is answered."""
 
 
 def feeding(family: Family) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bw_exporter.stripe_api.errors import StripeApiError
@@ -58,6 +59,6 @@ def of_tenant(found: list[Endpoint], path: str, webhook_url: str = "") -> list[E
     return sorted(ours, key=lambda each: not each.enabled)
 
 
-def selects(ours: list[Endpoint], event_type: str) -> bool:
+def selects(ours: Sequence[Endpoint], event_type: str) -> bool:
     """Tell whether Stripe sends events of this type to one of a tenant's endpoints, or did until it was disabled."""
     return any(each.selects(event_type) for each in [one for one in ours if one.enabled] or ours)
