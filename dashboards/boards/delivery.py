@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from boards import panels
-from boards.counts import split
+from boards.counts import counts, split
 from boards.panels import Heat, Lines
 from boards.parts import Query
-from boards.queries import ONE, STEP, rise
+from boards.queries import ONE, STEP, latest, rise
 from bw_exporter.metrics import catalog
 
 
@@ -51,5 +51,53 @@ def delivery() -> tuple[Lines | Heat, ...]:
             "secret in tenants.yaml is not the endpoint's.",
             catalog.WEBHOOK_REQUESTS,
             "result",
+        ),
+        *_stripes_word(),
+    )
+
+
+def _stripes_word() -> tuple[Lines, ...]:
+    """What Stripe says when it is asked; nothing without an API key."""
+
+    def age(family: catalog.Family) -> str:
+        return f"time() - ({latest(family.name, 'tenant', ONE)} > 0)"
+
+    return (
+        panels.lines(
+            "Asked and heard",
+            "How long ago Stripe last said which events exist, made the newest that should have arrived, and sent a "
+            "webhook. Normal: the first below ten minutes, and the last no older than the newest event. Without an API "
+            "key only the last is drawn.",
+            "s",
+            Query(age(catalog.CATCH_UP_SUCCESS), "asked"),
+            Query(age(catalog.STRIPE_NEWEST_EVENT), "newest event at Stripe"),
+            Query(age(catalog.LAST_EVENT), "last webhook"),
+        ),
+        counts(
+            "Events that no webhook brought",
+            "Counted by catch-up, each once. Normal: zero; after an outage all that it missed, at once.",
+            (catalog.EVENTS_CAUGHT_UP, "caught up"),
+        ),
+        split(
+            "Stripe's API did not answer, by reason",
+            "Turns of catch-up that failed. Normal: zero. authentication: the key was revoked; bw-exporter probe says "
+            "what to do.",
+            catalog.CATCH_UP_ERRORS,
+            "reason",
+        ),
+        panels.lines(
+            "Endpoint at Stripe",
+            "1 while the webhook endpoint is enabled, 0 once Stripe or somebody has disabled it. Nothing without an "
+            "API key that may read endpoints.",
+            "short",
+            Query(latest(catalog.ENDPOINT_ENABLED.name, "tenant", ONE), "enabled"),
+            width=12,
+        ),
+        panels.lines(
+            "Tenant's clock ahead of UTC",
+            "By the tenant's time zone; it steps when summer time begins and ends, and the shop's habits with it.",
+            "s",
+            Query(latest(catalog.TENANT_UTC_OFFSET.name, "tenant", ONE), "ahead of UTC"),
+            width=12,
         ),
     )

@@ -42,14 +42,19 @@ def store() -> tuple[Lines, ...]:
             "Bytes on disk. Normal: grows for 31 days, the time event ids are remembered, and then hardly.",
             "bytes",
             Query(f"max({raw(catalog.STORE_SIZE.name, INSTANCE)})", "size"),
-            width=12,
+        ),
+        panels.lines(
+            "Age of the youngest metric",
+            "How long the store has had the metric that it got last. Normal: grows; it falls to zero when a newer "
+            "version brings one, which has no past to be compared with yet.",
+            "s",
+            Query(f"time() - max({raw(catalog.FAMILY_BEGAN.name, INSTANCE)})", "age"),
         ),
         panels.lines(
             "Requests the store could not take, in 15 minutes",
             "Answered 503, which makes Stripe repeat them. Normal: zero; one is enough for BillingStoreErrors.",
             "short",
             Query(f"sum({recorded(STORE_ERRORS.delta_name(900), SOME)})", "answered 503"),
-            width=12,
         ).links([panels.runbook("BillingStoreErrors")]),
     )
 
