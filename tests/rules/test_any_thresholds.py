@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bw_exporter.config import durations
+from bw_exporter.config.values import NamesUpTo
 from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.toolkit.promql import Scope
