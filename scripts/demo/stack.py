@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import files
-from backfill import backfill
-from processes import answers, free_port, stop, tool
+from processes import answers, free_port, interrupt, stop, tool
 
 COMMAND = str(Path(sys.executable).with_name("bw-exporter"))
 RULES = str(Path(sys.executable).with_name("bw-rules"))
@@ -76,13 +75,12 @@ class Stack:
         rules = self.folder / "billing.rules.yml"
         self._run(RULES, "render", "--config.file", str(self.config), "--output", str(rules))
         rules.write_text(files.quicker(rules.read_text()))
-        try:
-            backfill(self.folder / "past.om", rules, self.folder / "prometheus")
-        except RuntimeError as error:
-            if self.stopping.is_set():  # Ctrl-C reached promtool too
-                raise StoppedError from error
-            raise DidNotStartError(str(error)) from error
-        (self.folder / "past.om").unlink()
+        past = self.folder / "past.om"
+        self._run(
+            RULES, "record", "--rules", str(rules), "--past", str(past),
+            "--output", str(self.folder / "prometheus"),
+        )  # fmt: skip
+        past.unlink()
 
     def start_monitoring(self) -> None:
         """Start Alertmanager, then Prometheus; raises DidNotStartError."""
@@ -155,8 +153,7 @@ class Stack:
         )
         while process.poll() is None:
             if self.stopping.wait(0.05):
-                process.kill()
-                process.wait()
+                interrupt(process)
                 raise StoppedError
         if process.returncode:
             said = process.stderr.read() if process.stderr else ""

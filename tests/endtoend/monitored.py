@@ -21,7 +21,6 @@ from support.patience import limit
 from support.processes import free_ports, started
 
 BIN = Path(sys.executable).parent
-BACKFILL = Path(__file__).parents[2] / "scripts/demo/backfill.py"
 HISTORY = "198h"
 INSTANCE = "127.0.0.1:9847"
 
@@ -107,7 +106,7 @@ def monitored(folder: Path) -> Iterator[Monitored]:
         "--instance", INSTANCE, "--output", str(past),
     )  # fmt: skip
     run(str(BIN / "bw-rules"), "render", "--config.file", str(config), "--output", str(rules))
-    run(sys.executable, str(BACKFILL), str(past), str(rules), str(data))
+    run(str(BIN / "bw-rules"), "record", "--rules", str(rules), "--past", str(past), "--output", str(data))
     rules.write_text(rules.read_text().replace("interval: 1m\n", "interval: 2s\n"))
     webhooks, metrics, prometheus = free_ports(3)
     (folder / "prometheus.yml").write_text(
