@@ -50,6 +50,7 @@ def test_large_counts_and_money_are_written_out_in_full(
         for code, units in minor.items()
     }
     series |= {
+        'up{job="billing-exporter",instance="a"}': f"1+0x{STEPS}",
         f"billing_tenant_created_timestamp_seconds{{{TENANT}}}": f"-999999+0x{STEPS}",
         f"billing_webhook_lag_seconds_count{{{TENANT}}}": f"0+0x{STEPS - 3} 12345678+0x3",
         f'billing_webhook_lag_seconds_bucket{{{TENANT},le="30.0"}}': f"0+0x{STEPS}",

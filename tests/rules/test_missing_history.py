@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from bw_rules.detectors import DETECTORS
 from bw_rules.groups import build, missing_history
 
 from .thresholds_alone import DEFAULTS
@@ -26,13 +27,7 @@ tenants:
   idle: {webhook_secret: whsec_a, detectors: {%s}}
 """
 )
-OFF = ", ".join(
-    f"{name}: {{enabled: false}}"
-    for name in (
-        "charge_failure_spike", "duplicate_charge", "fraud_spike", "invoice_mismatch", "revenue_drop",
-        "silent_lapse", "webhook_lag",
-    )
-)  # fmt: skip
+OFF = ", ".join(f"{name}: {{enabled: false}}" for name in DETECTORS)
 
 
 def test_history_is_asked_for_as_far_back_as_each_tenants_own_thresholds_look(

@@ -68,14 +68,15 @@ def missing(job: str, reach: Reach) -> ExporterAlert:
         f"unless on (tenant)\nlast_over_time({EVENTS.max_name}[{duration(HOUR)}] offset {duration(ago)})",
         Runbook(
             "The exporter has known this tenant for longer than Prometheus has recorded it.",
-            "BillingChargeFailureSpike (its comparison with the past), BillingFraudSpike and BillingRevenueDrop "
-            "stay silent for this tenant until the history is there. They never guess.",
+            "Detectors are more cautious for this tenant until the history is there: BillingRevenueDrop fires from two "
+            "weeks on, BillingChargeFailureSpike and BillingFraudSpike compare with one week, BillingSilentLapse "
+            "allows a day or two. Each runbook says what its alert does.",
             f"1. Is Prometheus' retention at least {duration(ago + HOUR)}, and longer than the tenant's own "
-            "`window` and `baseline` together?\n"
+            "`window` and `baseline` together, where it has `sensitivity: fixed`?\n"
             "2. Were the rules installed only now? Then backfill: "
             "`promtool tsdb create-blocks-from rules --start … billing.rules.yml`.\n"
             "3. Was Prometheus' storage lost? Then wait.",
-            "A shorter `baseline` needs less history.",
+            "`past: 2w` needs half of the history; with `sensitivity: fixed`, so does a shorter `baseline`.",
         ),
         labels=("tenant",),
         for_=HOUR,
