@@ -18,7 +18,10 @@ tenants:
     detectors:
       duplicate_charge: {{grace: 10s}}
       invoice_mismatch: {{grace: 20s}}
-      revenue_drop: {{for: 1m}}
+      charge_failure_spike: {{sensitivity: fixed}}
+      fraud_spike: {{sensitivity: fixed}}
+      revenue_drop: {{sensitivity: fixed, for: 1m}}
+      webhook_lag: {{min_events: 1}}
       silent_lapse: {{max_silence: 1m, for: 15s}}
 receivers:
   chat: {{slack: {{api_url: "{sink}/slack", channel: "#billing"}}}}

@@ -28,10 +28,11 @@ CONFIG = """\
 # The detectors' own thresholds, without the waiting; but a shop this small sells half as much on many a Sunday.
 defaults:
   detectors:
-    charge_failure_spike: {keep_firing_for: 0}
-    fraud_spike: {keep_firing_for: 0}
-    revenue_drop: {drop_pct: 80, for: 0, keep_firing_for: 0}
-    silent_lapse: {for: 0}
+    charge_failure_spike: {sensitivity: fixed, keep_firing_for: 0}
+    fraud_spike: {sensitivity: fixed, keep_firing_for: 0}
+    revenue_drop: {sensitivity: fixed, drop_pct: 80, for: 0, keep_firing_for: 0}
+    silent_lapse: {max_silence: 4h, for: 0}
+    webhook_lag: {min_events: 1, keep_firing_for: 0}
 tenants:
   calm: {webhook_secret: whsec_calm}
   gone: {webhook_secret: whsec_gone, detectors: {revenue_drop: {enabled: false}}}  # as Alertmanager would hide it

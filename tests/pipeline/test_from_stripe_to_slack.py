@@ -33,12 +33,13 @@ CONFIG = """
 defaults:
   notify: [slack, pager]
   detectors:
-    charge_failure_spike: {{window: 1m, baseline: 1d, min_failures: 20, failure_pct: 60, keep_firing_for: 0}}
+    charge_failure_spike: {{sensitivity: fixed, window: 1m, baseline: 1d, min_failures: 20, failure_pct: 60,
+      keep_firing_for: 0}}
     duplicate_charge: {{grace: 2s, hold: 1m}}
-    fraud_spike: {{window: 1m, baseline: 1d, min_disputes: 9, keep_firing_for: 0}}
-    revenue_drop: {{window: 1m, baseline: 1d, for: 0, keep_firing_for: 0}}
+    fraud_spike: {{sensitivity: fixed, window: 1m, baseline: 1d, min_disputes: 9, keep_firing_for: 0}}
+    revenue_drop: {{sensitivity: fixed, window: 1m, baseline: 1d, for: 0, keep_firing_for: 0}}
     silent_lapse: {{max_silence: {silence}s, for: 0}}
-    webhook_lag: {{max_lag: 120s, window: 1m}}
+    webhook_lag: {{max_lag: 120s, window: 1m, min_events: 1, keep_firing_for: 0}}
     invoice_mismatch: {{grace: 2s, hold: 1m}}
 tenants:
   bad: {{webhook_secret: whsec_bad_bad_bad_bad_bad_bad_bad}}

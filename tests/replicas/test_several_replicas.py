@@ -22,11 +22,12 @@ CONFIG = f"""
 defaults:
   rate_limit: {{rate: 0}}
   detectors:
-    charge_failure_spike: {{window: 1m, baseline: 1d}}
+    charge_failure_spike: {{sensitivity: fixed, window: 1m, baseline: 1d}}
     duplicate_charge: {{hold: 1m}}
-    fraud_spike: {{window: 1m, baseline: 1d}}
-    revenue_drop: {{window: 1m, baseline: 1d}}
-    webhook_lag: {{window: 1m}}
+    fraud_spike: {{sensitivity: fixed, window: 1m, baseline: 1d}}
+    revenue_drop: {{sensitivity: fixed, window: 1m, baseline: 1d}}
+    webhook_lag: {{window: 1m, min_events: 1}}
+    silent_lapse: {{max_silence: 4h}}
     invoice_mismatch: {{hold: 1m}}
 tenants: {{{", ".join(f"{name}: {{webhook_secret: {SECRET}}}" for name in TENANTS)}}}
 """
