@@ -13,7 +13,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
-.PHONY: help demo test lint format bench chaos soak fuzz audit generate lock tools clean
+.PHONY: help demo test lint format bench truth chaos soak fuzz audit generate lock tools clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name about; do \
@@ -39,6 +39,9 @@ format: $(INSTALLED) ## format all code
 
 bench: $(INSTALLED) ## measure ingest and exposition against their yardsticks
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(BENCH)
+
+truth: $(INSTALLED) tools ## judge the rules on twenty made-up shops (TRUTH="--seed 2 --past 2w --rules FILE")
+	@PYTHONPATH=scripts $(BIN)/python -m truth $(TRUTH)
 
 chaos: $(INSTALLED) tools ## every fire in its long form: kill -9 100 times on each store, full disks, floods, gibibytes
 	@PYTHONPATH=tests $(BIN)/python -m chaos.kill9 --kills 100 $(CHAOS)

@@ -1,13 +1,13 @@
 """Writes blocks of Prometheus' storage with promtool: a past in OpenMetrics, and what rules would have recorded.
 
-promtool cannot see what it records itself, so recordings that read recordings are made in a later pass. It
-evaluates a group at a second of the interval of its own choice, as a Prometheus does.
+promtool cannot see what it records itself, so recordings that read recordings are made in a later pass. Like a
+Prometheus, it evaluates a group at a second of the interval that follows from the names of file and group: these are
+always the same here, so that the same past gives the same blocks.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +18,18 @@ from bw_exporter.errors import BillingWatchError
 from bw_rules.backtest.passes import Recording
 from bw_rules.backtest.server import answering, tool
 from bw_rules.render.yaml_text import dump
+from bw_rules.verify import tools
 
 _BLOCK_HOURS = tuple(2 * 3**power for power in range(7))
 """The ranges of blocks that promtool makes, each three times the one before."""
 
+_FILE = "rules.yml"
+
 _POINTS = 11_000
 """The most points of a series that Prometheus returns for one query; promtool makes one query for each block."""
+
+_REACHES = (6 * 3600, 7 * 86400)
+"""Reaches are rounded up to one of these, or to the whole past: each start is one more run of promtool, which costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def _jobs(
         alike: dict[tuple[int, int], list[Recording]] = {}
         for one in recordings:
             step = max(stretch.step, one.interval)
-            start_at = max(stretch.start_at, judged_at - one.reach - 2 * step) // step * step
+            reach = next((some for some in _REACHES if one.reach + 2 * step <= some), judged_at)
+            start_at = max(stretch.start_at, judged_at - reach) // step * step
             if start_at <= stretch.end_at:
                 alike.setdefault((start_at, step), []).append(one)
         for (start_at, step), some in alike.items():
@@ -90,9 +97,11 @@ def _jobs(
 
 def _record(url: str, folder: Path, recordings: list[Recording], stretch: Stretch) -> None:
     folder.mkdir()
-    file = folder / "rules.yml"
-    rules = [dict(one.rule) for one in recordings]
-    file.write_text(dump({"groups": [{"name": "past", "rules": rules}]}, "past"), encoding="utf-8")
+    # An expression whose series has a name at one moment and none at another gives promtool two series, which it
+    # cannot write as one; a sum has none at any moment.
+    rules = [{**one.rule, "expr": f"({one.rule['expr']}\n) + 0"} for one in recordings]
+    text = dump({"groups": [{"name": "past", "rules": rules}]}, "past")
+    (folder / _FILE).write_text(text, encoding="utf-8")
     hours = max(hours for hours in _BLOCK_HOURS if hours * 3600 <= _POINTS * stretch.step)
     _promtool(
         f"--max-block-duration={hours}h",
@@ -102,14 +111,12 @@ def _record(url: str, folder: Path, recordings: list[Recording], stretch: Stretc
         f"--end={stretch.end_at}",
         f"--eval-interval={stretch.step}s",
         f"--output-dir={folder / 'blocks'}",
-        str(file),
+        _FILE,
+        folder=folder,
     )
 
 
-def _promtool(*words: str) -> None:
-    done = subprocess.run(  # noqa: S603 - the promtool the user has, on files of ours
-        [tool("promtool"), "tsdb", "create-blocks-from", *words], check=False, capture_output=True, text=True
-    )
-    said = done.stderr + done.stdout
-    if done.returncode or "err=" in said:  # a rule that fails is only logged
+def _promtool(*words: str, folder: Path | None = None) -> None:
+    code, said = tools.run(tool("promtool"), "tsdb", "create-blocks-from", *words, folder=folder)
+    if code or "err=" in said:  # a rule that fails is only logged
         raise BillingWatchError(f"promtool tsdb create-blocks-from {' '.join(words)} failed: {said}")

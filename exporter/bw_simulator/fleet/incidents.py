@@ -1,0 +1,50 @@
+"""What goes wrong at the fleet's shops."""
+
+from __future__ import annotations
+
+from bw_simulator.fleet.incident import Incident, Trouble
+
+INCIDENTS = (
+    Incident(Trouble.PAYMENTS_FAIL, "hosting", 5, 14, 2, 0.6),
+    Incident(Trouble.PAYMENTS_FAIL, "hosting", 17, 3, 3, 0.2),
+    Incident(Trouble.PAYMENTS_FAIL, "hosting", 25, 6, 18, 0.3, slow=True),
+    Incident(Trouble.PAYMENTS_FAIL, "bazaar", 8, 19, 4, 0.35),
+    Incident(Trouble.PAYMENTS_FAIL, "gym", 15, 11, 3, 0.9),
+    Incident(Trouble.PAYMENTS_FAIL, "parts", 10, 15, 5, 0.6),
+    Incident(Trouble.PAYMENTS_FAIL, "box", 19, 0, 3, 0.5),
+    Incident(Trouble.PAYMENTS_FAIL, "pottery", 21, 6, 40, 1.0),
+    Incident(Trouble.PAYMENTS_FAIL, "rising", 24, 16, 3, 0.5),
+    Incident(Trouble.CARD_TESTING, "bakery", 13, 2, 1, 30),
+    Incident(Trouble.CARD_TESTING, "atlas", 6, 4, 2, 250),
+    Incident(Trouble.CHECKOUT_DEAD, "bakery", 18, 10, 10, 1.0, "eur"),
+    Incident(Trouble.CHECKOUT_DEAD, "surf", 11, 22, 24, 1.0, "aud"),
+    Incident(Trouble.CHECKOUT_DEAD, "escape", 26, 8, 36, 1.0, "eur"),
+    Incident(Trouble.CHECKOUT_DEAD, "parts", 22, 14, 30, 1.0, "usd"),
+    Incident(Trouble.CHECKOUT_DEAD, "atlas", 16, 8, 40, 1.0, "eur"),
+    Incident(Trouble.CHECKOUT_DEAD, "rising", 18, 9, 36, 0.75, "gbp"),
+    Incident(Trouble.CHECKOUT_DEAD, "fading", 20, 9, 34, 0.75, "eur"),
+    Incident(Trouble.CHECKOUT_DEAD, "outlet", 23, 8, 30, 0.7, "eur"),
+    Incident(Trouble.CHECKOUT_DEAD, "hosting", 20, 12, 30, 0.6, "usd"),
+    Incident(Trouble.CHECKOUT_DEAD, "tokyo", 15, 1, 26, 1.0, "jpy"),
+    Incident(Trouble.ENDPOINT_DEAD, "hosting", 12, 16, 4),
+    Incident(Trouble.ENDPOINT_DEAD, "arcade", 14, 22, 8),
+    Incident(Trouble.ENDPOINT_DEAD, "canteen", 9, 7, 9),
+    Incident(Trouble.ENDPOINT_DEAD, "fading", 7, 10, 7),
+    Incident(Trouble.ENDPOINT_DEAD, "fading", 14, 10, 7),  # the same hours a week later: once is no habit
+    Incident(Trouble.ENDPOINT_DEAD, "pottery", 6, 7, 60),
+    Incident(Trouble.ENDPOINT_DEAD, "register", 13, 6, 330),
+    Incident(Trouble.ENDPOINT_DEAD, "paper", 4, 10, 3),
+    Incident(Trouble.ENDPOINT_DEAD, "fresh", 27, 9, 12),
+    Incident(Trouble.LATE, "hosting", 23, 15, 1, 120),
+    Incident(Trouble.LATE, "surf", 5, 0, 3, 600),
+    Incident(Trouble.LATE, "gym", 19, 8, 2, 60),
+    Incident(Trouble.LATE, "tokyo", 8, 3, 4, 5400),
+    Incident(Trouble.DISPUTES, "arcade", 10, 6, 14, 9),
+    Incident(Trouble.DISPUTES, "bazaar", 16, 3, 20, 14),
+    Incident(Trouble.DISPUTES, "outlet", 26, 2, 12, 6),
+    Incident(Trouble.DISPUTES, "atlas", 24, 4, 22, 5),
+    Incident(Trouble.DUPLICATES, "escape", 5, 15.2, 0.1),
+    Incident(Trouble.DUPLICATES, "hosting", 9, 11, 1, 12),
+    Incident(Trouble.MISMATCHES, "meter", 19, 1.3, 1, 9),
+    Incident(Trouble.MISMATCHES, "canteen", 11, 9.5, 0.1),
+)
