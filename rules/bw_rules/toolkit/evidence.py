@@ -26,7 +26,7 @@ def binomial_of(failed: float, tried: float, share: float) -> float:
     """Return the evidence as a number.
 
     >>> round(binomial_of(10, 30, 0.05), 2)
-    10.86
+    11.89
     """
     rest = max(tried - failed, 0)
     return failed * log(max(failed, 0.1) / max(tried * share, 0.001)) + rest * log(
