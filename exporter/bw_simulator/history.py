@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bw_exporter.config import durations
-from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.housekeeping import StoreHealth
-from bw_exporter.monitoring import exposition
-from bw_exporter.store import Store, open_store
-from bw_simulator import past, past_file
-from bw_simulator.past import Steps, Trouble
-from bw_simulator.past_file import Target
-
-_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+from bw_exporter.past import file, scrape
+from bw_exporter.past.file import Target
+from bw_exporter.past.steps import Steps
+from bw_exporter.store import open_store
+from bw_simulator import past
+from bw_simulator.past import Trouble
 
 _HOUR, _DAY = 3600, 86_400
 _USUAL_TROUBLES = (
@@ -70,44 +65,23 @@ def write(wanted: Wanted, tenants: Tenants, chosen: Sequence[Tenant], *, seed: i
     end_at = wanted.end_at or int(time.time())
     steps = Steps(end_at - wanted.seconds, end_at, wanted.step_seconds)
     troubles = _struck(wanted.troubles, chosen, steps)
-    with _findings_not_logged(), tempfile.TemporaryDirectory(prefix="billingwatch-past-") as folder:
+    with scrape.findings_not_logged(), tempfile.TemporaryDirectory(prefix="billingwatch-past-") as folder:
         store = open_store(wanted.storage_url or f"sqlite:///{folder}/billingwatch.db")
         try:
             scrapes = past.simulate(chosen, store, steps, seed=seed, troubles=troubles)
-            scrape = _last_scrape(store, tenants, steps)
+            text = scrape.last(store, tenants, steps)
         finally:
             store.close()
     target = Target(wanted.job, wanted.instance)
     try:
         with output.open("wb") as out:
-            written = past_file.write(out, scrape, scrapes.by_line, steps.moments, target)
+            written = file.write(out, text, scrapes.runs, steps.moments, target)
             size = out.tell()
     except OSError as error:
         raise BillingWatchError(f"{output} cannot be written: {error.strerror}") from error
     if not quiet:
         print(_summary(wanted, steps, troubles, written, size, time.monotonic() - began), file=sys.stderr)
     return 0
-
-
-@contextmanager
-def _findings_not_logged() -> Iterator[None]:
-    """Keep what the checks find in a made-up past out of the log."""
-    logger = logging.getLogger("bw_exporter")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-def _last_scrape(store: Store, tenants: Tenants, steps: Steps) -> str:
-    state = ConfigState(
-        tenants, steps.moments[0], last_reload_successful=True, problems=(), attempted_monotonic=0.0
-    )
-    health = StoreHealth(store.schema_version, up=True)
-    body, _ = exposition.render(store, state, health, _OPENMETRICS, lambda: steps.end_at)
-    return body.decode()
 
 
 def _struck(

@@ -5,23 +5,18 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar, cast
 
-from bw_exporter import housekeeping, ingest
 from bw_exporter.config.tenants import Tenant
 from bw_exporter.errors import BillingWatchError
-from bw_exporter.metrics.catalog import STORE_COMMITS
-from bw_exporter.metrics.series import series
-from bw_exporter.store import Store, Transaction
+from bw_exporter.past.steps import Arrival, Scrapes, Steps, live_through
+from bw_exporter.store import Store
 from bw_simulator.shop import anomalies
-from bw_simulator.shop.deliveries import Delivery, deliveries
+from bw_simulator.shop.deliveries import deliveries
 from bw_simulator.shop.rhythm import moments
 from bw_simulator.shop.shapes import Json
 from bw_simulator.shop.traffic import Shop
-
-T = TypeVar("T")
 
 HAPPENINGS_A_DAY = 220
 """About 1,200 events: enough for steady days in two currencies, and a second of work for each tenant and day."""
@@ -30,8 +25,6 @@ _NO_FAILURES_SECONDS, _NO_DISPUTES_SECONDS = 3600, 86_400
 """The end is without ordinary failures and disputes, so that the present may begin with all that a Shop allows."""
 
 _LAGS_SECONDS = (0, 1, 1, 1, 2, 2, 3, 7)
-
-_COMMITS = series(STORE_COMMITS, "").line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +35,6 @@ class Trouble:
     name: str
     at: int
     until_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The moments of the scrapes (Unix seconds): one each `step_seconds`, the last at `end_at`."""
-
-    start_at: int
-    end_at: int
-    step_seconds: int
-
-    @property
-    def moments(self) -> range:
-        """All of them, oldest first."""
-        first = self.end_at - (self.end_at - self.start_at) // self.step_seconds * self.step_seconds
-        return range(first, self.end_at + 1, self.step_seconds)
-
-
-@dataclass(slots=True)
-class Scrapes:
-    """What each scrape would have shown, by the line up to the value: (number of the step, value from then on)."""
-
-    by_line: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    _latest: dict[str, int] = field(default_factory=dict)
-
-    def note(self, step: int, samples: dict[str, int]) -> None:
-        """Keep the lines of one scrape whose value has changed."""
-        for line, value in samples.items() - self._latest.items():
-            self.by_line.setdefault(line, []).append((step, value))
-        self._latest.update(samples)
 
 
 def simulate(
@@ -86,55 +50,16 @@ def simulate(
             raise BillingWatchError(
                 f"the store already knows {tenant.id}: a past can only be given to a new store; name another file"
             )
-    at = steps.moments
-    store.register([tenant.id for tenant in tenants], at[0])
-    arriving = _arrivals(tenants, steps, seed, list(troubles))
-    ahead = next(arriving, None)
-    scrapes, commits = Scrapes(), -1
-    for number, moment in enumerate(at):
-        arrived = []
-        while ahead is not None and ahead.at <= moment:
-            arrived.append(ahead)
-            ahead = next(arriving, None)
-        if arrived:
-            store.write(lambda tx, arrived=arrived: _received(tx, arrived))  # type: ignore[misc]
-        housekeeping.resolve_due(store, moment)
-        shared = store.samples("")
-        if shared.get(_COMMITS) != commits:
-            commits = shared.get(_COMMITS, 0)
-            for tenant_id in ("", *(tenant.id for tenant in tenants)):
-                scrapes.note(number, store.samples(tenant_id))
+    store.register([tenant.id for tenant in tenants], steps.moments[0])
+    scrapes = Scrapes()
+    for number, lines in live_through(tenants, store, steps, _arrivals(tenants, steps, seed, list(troubles))):
+        scrapes.note(number, lines)
     return scrapes
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A delivery as it reaches the exporter."""
-
-    at: int
-    tenant: Tenant
-    delivery: Delivery
-
-
-class _Inside:
-    """A store within a transaction: what is written joins it."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-
-    def write(self, work: Callable[[Transaction], T]) -> T:
-        return work(self._tx)
-
-
-def _received(tx: Transaction, arrived: Iterable[_Arrival]) -> None:
-    inside = cast("Store", _Inside(tx))
-    for each in arrived:
-        ingest.receive(each.delivery.body, each.tenant, inside, each.at)
 
 
 def _arrivals(
     tenants: Sequence[Tenant], steps: Steps, seed: int, troubles: list[Trouble]
-) -> Iterator[_Arrival]:
+) -> Iterator[Arrival]:
     """Give the deliveries of all shops in the order in which they arrive."""
     lives = (
         _life(tenant, steps, seed, [one for one in troubles if one.tenant_id == tenant.id])
@@ -143,7 +68,7 @@ def _arrivals(
     return heapq.merge(*lives, key=lambda arrival: arrival.at)
 
 
-def _life(tenant: Tenant, steps: Steps, seed: int, troubles: Sequence[Trouble]) -> Iterator[_Arrival]:
+def _life(tenant: Tenant, steps: Steps, seed: int, troubles: Sequence[Trouble]) -> Iterator[Arrival]:
     """Give one shop's deliveries."""
     chance = random.Random(f"{seed}/{tenant.id}/past")  # noqa: S311 - a repeatable one is the point
     start_at, end_at = steps.moments[0], steps.end_at
@@ -160,7 +85,7 @@ def _life(tenant: Tenant, steps: Steps, seed: int, troubles: Sequence[Trouble]) 
         else:
             events = [shop.stamped(one) for one in turn(shop)]
         for delivery in deliveries(tenant.id, events, chance)[0]:
-            yield _Arrival(at, tenant, delivery)
+            yield Arrival(at, tenant, delivery.body)
 
 
 def _turns(troubles: Sequence[Trouble], seed: int) -> list[tuple[int, Callable[[Shop], list[Json]]]]:

@@ -117,8 +117,13 @@ def _applied(tenant: Tenant, events: Sequence[ListedEvent], now: int, tx: Transa
     return [event for event in events if ingest.missed(event.body, tenant, now).work(tx) == "accepted"]
 
 
+def mark(tenant_id: str, until_at: int, tx: Transaction) -> None:
+    """Remember that all events of a tenant created until then are in the store."""
+    if until_at > decoded(Checked, tx.load(tenant_id, _KIND, _KEY)).until_at:
+        tx.save(tenant_id, _KIND, _KEY, encoded(Checked(until_at)), FOREVER)
+
+
 def _note(tenant: Tenant, until_at: int, newest_at: int, tx: Transaction) -> None:
-    if until_at > _mark(tenant, tx):
-        tx.save(tenant.id, _KIND, _KEY, encoded(Checked(until_at)), FOREVER)
+    mark(tenant.id, until_at, tx)
     if newest_at:
         tx.change(tenant.id, (RaiseTo(catalog.STRIPE_NEWEST_EVENT, newest_at),))

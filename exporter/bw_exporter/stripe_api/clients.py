@@ -45,12 +45,18 @@ class Repeating:
         raise AssertionError("there is at least one attempt")
 
 
-def of_accounts(base_url: str | None, *, wait: Wait = time.sleep) -> Callable[[str], Client]:
-    """Return what makes the client of a key, for one process. `base_url` is another server than Stripe's."""
+def of_accounts(
+    base_url: str | None, *, attempts: int = 3, longest_seconds: float = 10.0, wait: Wait = time.sleep
+) -> Callable[[str], Client]:
+    """Return what makes the client of a key, for one process. `base_url` is another server than Stripe's.
+
+    The others are those of Repeating.
+    """
     http, in_all = connections(), Pace(REQUESTS_A_SECOND_IN_ALL)
 
     def client(key: str) -> Client:
         paces = (Pace(REQUESTS_A_SECOND_OF_ACCOUNT), in_all)
-        return Repeating(StripeClient(key, paces, base_url=base_url, http=http), wait=wait)
+        one = StripeClient(key, paces, base_url=base_url, http=http)
+        return Repeating(one, attempts=attempts, longest_seconds=longest_seconds, wait=wait)
 
     return client

@@ -1,18 +1,18 @@
-"""A simulated past as OpenMetrics text with timestamps, which `promtool tsdb create-blocks-from openmetrics` reads.
+"""A past as OpenMetrics text with timestamps, which `promtool tsdb create-blocks-from openmetrics` reads.
 
 Each family is whole before the next begins and each series goes forward in time, as OpenMetrics wants it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from bw_exporter.metrics import catalog
 
 _OF_THE_PROCESS = (catalog.STORE_SIZE.name, catalog.STORE_PROBE_SECONDS.name)
-"""Facts of a machine, which a simulated past does not have."""
+"""Facts of a machine, which a past does not have."""
 
 _UP = """\
 # HELP up Whether the exporter could be scraped.
@@ -34,11 +34,15 @@ class Target:
 
 
 def write(
-    out: BinaryIO, last_scrape: str, runs: Mapping[str, Runs], moments: Sequence[int], target: Target
+    out: BinaryIO,
+    last_scrape: str,
+    runs: Callable[[str], Runs | None],
+    moments: Sequence[int],
+    target: Target,
 ) -> int:
     """Write the past of the exposition `last_scrape` (OpenMetrics), and of `up`; return the number of samples.
 
-    `runs` are by line up to the value; a line of `last_scrape` that has none stood still. `moments` are the
+    `runs` gives those of a line up to the value; one of `last_scrape` that has none stood still. `moments` are the
     Unix seconds of the steps.
     """
     stamps = [b" %d\n" % at for at in moments]
@@ -54,7 +58,7 @@ def write(
         if line.partition("{")[0] in _OF_THE_PROCESS:
             continue
         head = _labelled(line, target).encode()
-        spans = list(_spans(runs.get(f"{line} ", [(0, value)]), head, len(stamps)))
+        spans = list(_spans(runs(f"{line} ") or [(0, value)], head, len(stamps)))
         written += sum(end - start for start, end, _ in spans)
         if not histogram:
             out.writelines(sample.join([b"", *stamps[start:end]]) for start, end, sample in spans)
