@@ -121,7 +121,13 @@ def test_every_flag_that_the_text_names_exists() -> None:
         helped("promtool", "tsdb", "create-blocks-from", *kind) for kind in ([], ["rules"], ["openmetrics"])
     )
     others = "".join(
-        (ROOT / name).read_text() for name in ("Makefile", "docker-compose.yml", "scripts/demo/__main__.py")
+        (ROOT / name).read_text()
+        for name in (
+            "Makefile",
+            "docker-compose.yml",
+            "scripts/demo/__main__.py",
+            "scripts/truth/__main__.py",
+        )
     )
     for page in pages():
         for span in page.spans:
