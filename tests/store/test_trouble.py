@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
@@ -143,6 +143,59 @@ def test_a_replaced_file_is_neither_read_nor_written(sqlite: Store, path: Path, 
         with pytest.raises(StoreUnavailableError, match="was replaced by another file: put the old one back"):
             act()
     assert path.read_bytes() == before
+
+
+def emptied(log: Path) -> None:
+    os.truncate(log, 0)
+
+
+def cut(log: Path) -> None:
+    os.truncate(log, 32 + 24 + 4096)  # its header and its first frame
+
+
+def of_another_store(log: Path) -> None:
+    with closing(sqlite3.connect(log.with_name("other.db"), isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("CREATE TABLE other (value BLOB)")
+        other.execute("INSERT INTO other VALUES (zeroblob(1000000))")
+        log.write_bytes(log.with_name("other.db-wal").read_bytes())
+
+
+@pytest.mark.parametrize("damage", [emptied, cut, of_another_store])
+def test_a_log_that_is_emptied_or_written_over_in_place_takes_no_commit_and_destroys_no_file(
+    path: Path, damage: Callable[[Path], None]
+) -> None:
+    log = Path(f"{path}-wal")
+    open_store(f"sqlite:///{path}").close()
+    store = open_store(f"sqlite:///{path}")
+    for _ in range(3):
+        store.write(add("shop"))
+    before = path.read_bytes()
+    damage(log)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="-wal was emptied or written over while the store"):
+            store.write(add("shop"))
+    with pytest.raises(StoreUnavailableError):
+        store.probe(NOW)
+    store.close()
+    assert path.read_bytes() == before, "no checkpoint of a log with a hole"
+
+
+def test_a_log_that_another_program_checkpoints_and_empties_is_no_trouble(sqlite: Store, path: Path) -> None:
+    for mode in ("PASSIVE", "RESTART", "TRUNCATE"):
+        sqlite.write(add("shop"))
+        with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
+            assert stranger.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0] == 0
+        sqlite.write(add("shop"))
+    assert value(sqlite, "shop") == 6
+
+
+def test_an_emptied_lock_file_is_written_anew(sqlite: Store, path: Path) -> None:
+    sqlite.write(add("shop"))
+    os.truncate(f"{path}.lock", 0)
+    sqlite.write(add("shop"))
+    assert value(sqlite, "shop") == 2
+    assert Path(f"{path}.lock").stat().st_size
 
 
 def test_a_file_that_becomes_read_only_is_unavailable_until_it_is_writable() -> None:

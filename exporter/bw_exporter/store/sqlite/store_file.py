@@ -22,6 +22,7 @@ from bw_exporter.store.sqlite.checkpoint import (
 )
 from bw_exporter.store.sqlite.connection import connect
 from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.log_end import LogEnd
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class StoreFile:
         self._wal = _identity(self._wal_path)
         self._shm = _identity(self._shm_path)
         self._length = LogLength(path)
+        self._end = LogEnd(path)
         self._closed = False
         self._overwritten = False
         self._saved = False
@@ -62,7 +64,11 @@ class StoreFile:
         """Check also that nobody but us has written to the file; the caller holds the lock."""
         raw = self._lock.note()
         if raw != self._raw:
-            self._raw, self._note = raw, noted(raw) or Note(("",))
+            self._raw = raw
+            if (note := noted(raw)) is None:  # somebody emptied it
+                self._write_note(self._note)
+            else:
+                self._note = note
         self.committed()
         self._index_in_place()
 
@@ -75,6 +81,7 @@ class StoreFile:
             file = self._file_in_place()
             if file.st_ctime_ns != self._note.changed_ns or file.st_size != self._note.size:
                 self._check_content(file)
+            self._check_log()
         except StoreUnavailableError:
             self._save_log()
             raise
@@ -129,6 +136,7 @@ class StoreFile:
             )
         finally:
             self._length.close()
+            self._end.close()
             if has_lock:
                 self._lock.release()
 
@@ -174,6 +182,11 @@ class StoreFile:
         self._overwritten = True
         raise StoreUnavailableError(_OVERWRITTEN.format(path=self.path))
 
+    def _check_log(self) -> None:
+        """Refuse a log that somebody emptied or wrote over in place."""
+        if not self._end.is_whole():
+            raise StoreUnavailableError(_LOG_OVERWRITTEN.format(path=self.path))
+
     def _save_log(self) -> None:
         """Write what a log without a place holds into the file, so that nothing is lost when the exporter ends.
 
@@ -185,6 +198,7 @@ class StoreFile:
         try:
             if not self._note.tells_of(file := os.stat(self.path)):
                 self._check_content(file)
+            self._check_log()
             deleted = self._length.is_deleted()
             # Emptied, so that nobody who still has it open takes its old content for what is committed later.
             mode = "TRUNCATE" if deleted else "PASSIVE"
@@ -212,14 +226,19 @@ _GONE = (
     " the exporter, move {path}-wal and {path}-shm away if they are still there, and start it"
 )
 _REPLACED = (
-    "the store {path} was replaced by another file: put the old one back; or, to use the new one, stop the exporter,"
-    " move {path}-wal and {path}-shm away, which belong to the old one, and start it"
+    "the store {path} was replaced by another file: put the old one back; or, to use the new one, stop the exporter and"
+    " start it: it refuses a log that belongs to the old one, and says what to do"
 )
 _OVERWRITTEN = (
     "the store {path} was overwritten while it was open: stop the exporter, put a backup in its place, move {path}-wal"
     " and {path}-shm away, which belong to what it was before, and start it"
 )
 _LOG_GONE = "the log {path}-wal was taken away while the store was open: put it back, or restart the exporter"
+_LOG_OVERWRITTEN = (
+    "the log {path}-wal was emptied or written over while the store was open, and the newest commits with it: put a"
+    " backup in the store's place, as docs/operations.md says; or, to go on without them, stop the exporter, move"
+    " {path}-wal and {path}-shm away, and start it"
+)
 _SAVED = (
     "the log {path}-wal was deleted while the store was open; all that was committed has been written into {path}:"
     " restart the exporter"
