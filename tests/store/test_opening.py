@@ -99,8 +99,9 @@ def test_a_newer_schema_is_refused_with_the_way_out_and_left_as_it_is(sqlite: St
         assert found.execute("PRAGMA user_version").fetchone() == (LATEST + 1,)
 
 
-def test_what_is_no_database_is_refused_and_left_as_it_is(path: Path) -> None:
-    path.write_text("tenants:\n  shop: {}\n" * 100)
+@pytest.mark.parametrize("lines", [1, 100])
+def test_what_is_no_database_is_refused_and_left_as_it_is(lines: int, path: Path) -> None:
+    path.write_text("tenants:\n  shop: {}\n" * lines)
     before = path.read_bytes()
     with pytest.raises(StoreUnusableError, match=r"not a database.*is the folder there and writable"):
         open_store(f"sqlite:///{path}")
@@ -205,14 +206,28 @@ def test_a_log_without_a_note_is_used_where_it_fits(path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("how", ["deleted", "emptied", "filled with zeros"])
 def test_a_log_that_went_missing_between_two_runs_is_told(
-    path: Path, caplog: pytest.LogCaptureFixture
+    how: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kill_with_a_log(path)
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink()
+    log = Path(f"{path}-wal")
+    if how == "deleted":
+        log.unlink()
+        Path(f"{path}-shm").unlink()
+    else:
+        log.write_bytes(b"" if how == "emptied" else bytes(log.stat().st_size))
     open_store(f"sqlite:///{path}").close()
     assert "the store's log is gone: what was committed last is not counted" in caplog.text
+
+
+def test_a_link_to_a_store_is_followed(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    path.symlink_to(tmp_path / "disk" / "store.db")
+    store = open_store(f"sqlite:///{path}")
+    store.write(add("shop"))
+    store.close()
+    assert value(open_store(f"sqlite:///{tmp_path}/disk/store.db"), "shop") == 1
 
 
 def test_a_store_that_was_closed_is_opened_again_without_a_word(

@@ -14,6 +14,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -150,11 +151,18 @@ def file_uri(path: str, options: str) -> str:
 
 
 def has_frames(path: str) -> bool:
-    """Tell whether the log beside the file may hold commits."""
+    """Tell whether the log beside the file may hold commits; one that was emptied has no header either."""
+    wal = f"{path}-wal"
     try:
-        return os.stat(f"{path}-wal").st_size > _HEADER_BYTES
+        if not stat.S_ISREG((found := os.stat(wal)).st_mode) or found.st_size <= _HEADER_BYTES:
+            return False
     except OSError:
         return False
+    try:
+        with Path(wal).open("rb") as log:
+            return any(log.read(_HEADER_BYTES))
+    except OSError:
+        return True  # what cannot be read is for SQLite to say
 
 
 class LogLength:

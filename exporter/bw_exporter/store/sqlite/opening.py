@@ -27,6 +27,9 @@ from bw_exporter.store.sqlite.schema import APPLIED, LATEST, MIGRATIONS, NOTE_AP
 
 _log = logging.getLogger(__name__)
 
+_SMALLEST_BYTES = 512
+"""One page. https://www.sqlite.org/fileformat2.html#pages"""
+
 
 def prepare(path: str, lock: FileLock) -> tuple[sqlite3.Connection, bytes]:
     """Create the file or bring its schema forward; return a connection and the key under which payers are remembered.
@@ -63,6 +66,8 @@ def judge(path: str, note: Note | None) -> None:
     """
     if not os.access(path, os.W_OK):
         raise StoreUnusableError(f"the store {path} is read-only for this user: change its owner or its mode")
+    if 0 < os.stat(path).st_size < _SMALLEST_BYTES:  # which SQLite takes for an empty one
+        raise sqlite3.DatabaseError("file is not a database")
     if has_frames(path):
         _judge_log(path, note)
     else:
@@ -106,18 +111,18 @@ def _judge_log(path: str, note: Note | None) -> None:
 
 def _judge_file(path: str, note: Note | None) -> None:
     """Look through a file that is not the one that was closed here last."""
-    if note is not None and note.tells_of(os.stat(path)):
-        if not note.closed and not Path(f"{path}-wal").exists():
-            _log.warning(
-                "the store's log is gone: what was committed last is not counted",
-                extra={"log": f"{path}-wal"},
-            )
+    as_it_was_left = note is not None and note.tells_of(os.stat(path))
+    if as_it_was_left and note is not None and note.closed:
         return
     if damage := _damage(path):
         raise StoreUnusableError(
             f"the store {path} is damaged ({damage}): restore a backup, as docs/operations.md says"
         )
-    if note is not None:
+    if as_it_was_left:
+        _log.warning(
+            "the store's log is gone: what was committed last is not counted", extra={"log": f"{path}-wal"}
+        )
+    elif note is not None:
         _log.warning(
             "the store's file is not the one that was closed here last; it is whole", extra={"file": path}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,7 @@ class SqliteStore(SqliteReads):
 
         Raises StoreUnusableError with the way out.
         """
+        path = os.path.realpath(path)  # SQLite puts the log beside the file that a link leads to
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             with contextlib.ExitStack() as undone:
