@@ -16,6 +16,7 @@ import pytest
 
 from bw_rules.detectors import DETECTORS
 from bw_rules.verify import tools
+from bw_simulator.shop import anomalies
 from support.patience import limit
 from support.processes import end, free_ports
 
@@ -59,7 +60,7 @@ ANOMALIES = (
     "charge_failure_spike",
     "silent_lapse",
 )
-SEVEN = {("bad", detector.alert) for detector in DETECTORS.values()}
+SEVEN = {("bad", DETECTORS[name].alert) for name in anomalies.names()}
 
 
 class Pipeline:
