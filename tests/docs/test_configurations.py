@@ -72,7 +72,7 @@ def tenants_file(text: str, document: dict[str, Any], folder: Path) -> None:
     for name in re.findall(rf"(?:{re.escape(str(folder))}/[\w/]+/|secrets/)\w+", text):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(SECRET)
+        path.write_text("rk_live_0123456789abcdef" if name.endswith("_rk") else SECRET)
     if not document.keys() & KEYS["tenants"]:
         text = "tenants:\n  example:\n" + "\n".join(f"    {line}" for line in text.splitlines())
     elif "tenants" not in document:
