@@ -23,7 +23,7 @@ tenants:
   tenant-a: {webhook_secret_file: a.secret, labels: &own {team: "no", code: "017"}}
   tenant-b: {webhook_secret_file: b.secret, labels: *own, path_token: 0123456789abcdef}
   tenant-c: {webhook_secret_file: c.secret}
-  tenant-d: {webhook_secret_file: d.secret, detectors: {fraud_spike: {multiplier: 1.50}}}
+  tenant-d: {webhook_secret_file: d.secret, detectors: {fraud_spike: {sensitivity: fixed, multiplier: 1.50}}}
 """
 
 
