@@ -127,7 +127,11 @@ def test_a_rule_that_is_wrong_is_noticed(
     [
         ("charge_failure_spike", "tenant:billing_charge_failures:delta1h{%s} >= on (tenant) %s"),
         ("fraud_spike", "tenant:billing_disputes:delta1d{%s} >= on (tenant) %s"),
-        ("webhook_lag", "tenant:billing_webhook_lag_seconds_late30s:delta15m{%s} >= on (tenant) %s"),
+        (
+            "webhook_lag",
+            "tenant:billing_webhook_lag_seconds_late30s:delta15m{%s} >= on (tenant) %s"
+            " unless on () (min_over_time(max_over_time(billing:lag_up:max[2m])[1h:1m]) == 0)",  # after an absence
+        ),
         (
             "revenue_drop",
             "(tenant:billing_revenue_minor_units:delta1d{%s} >= 0) <= on (tenant, currency) %s",

@@ -4,46 +4,12 @@ import os
 import signal
 import socket
 from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
 
 from bw_exporter.serving.http.share import ConnectionCounts, Share
 from support.exporter import PATIENCE_SECONDS, Start, eventually
 
 BURST = 32
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def connections(pid: int, port: int) -> int:
-    """Return how many connections to a port a process holds, as proc_net(5) and /proc/PID/fd tell."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    established = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
-    found = 0
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found += str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in established
-        except OSError:  # closed meanwhile
-            continue
-    return found
-
-
-@pytest.mark.parametrize("burst", range(4))
-def test_a_burst_of_connections_is_shared_by_the_workers(start: Start, burst: int):
-    exporter = start()
-    eventually(lambda: exporter.send(burst).status == 200 and len(exporter.workers("public")) == 2)
-    workers = exporter.workers("public")
-    with ExitStack() as stack:
-        for _ in range(BURST):
-            stack.enter_context(socket.create_connection(("127.0.0.1", exporter.public)))
-        taken: list[int] = []
-
-        def all_are_taken() -> bool:
-            taken[:] = [connections(pid, exporter.public) for pid in workers]
-            return sum(taken) >= BURST
-
-        eventually(all_are_taken)
-        assert min(taken) >= BURST // 4, taken
 
 
 def test_no_connection_waits_for_a_worker_that_hangs(start: Start):

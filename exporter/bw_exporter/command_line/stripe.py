@@ -15,6 +15,6 @@ stripe_api_url = flag(
 """--stripe.api-url URL."""
 
 allow_secret_key = switch(
-    "--allow-secret-key", "Take a secret key, sk_…, as an API key, though it can move money."
+    "--allow-secret-key", "Take a secret key, sk_..., as an API key, though it can move money."
 )
 """--allow-secret-key."""

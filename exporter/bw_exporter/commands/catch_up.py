@@ -23,7 +23,6 @@ from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
 @switch(
     "--once",
     "Ask once and end; else it goes on, as a process of its own beside `serve` would.",
-    variable=False,
 )
 @flag(
     "--web.webhook-url",

@@ -59,7 +59,9 @@ def command(
     stripe_api_url: str | None,
     allow_secret_key: bool,
 ) -> None:
-    """Write the past that Stripe remembers, as if the exporter had run.
+    """Write the past that Stripe remembers.
+
+    It is as if the exporter had run.
 
     Each event counts as if a webhook had brought it when it was made. What was read is kept: the same command goes
     on where the last one ended.

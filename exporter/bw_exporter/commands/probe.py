@@ -29,7 +29,9 @@ def command(
     allow_secret_key: bool,
     format: str,  # noqa: A002 - the flag's own name
 ) -> int:
-    """Ask Stripe whether API keys and webhook endpoints are as they should be.
+    """Ask Stripe about API keys and webhook endpoints.
+
+    It says whether they are as they should be.
 
     Nothing is ever written to Stripe. The exit status is 1 where something is to be done.
     """

@@ -15,7 +15,10 @@ from bw_rules.commands._flags import flag
 )
 @flag("--output", "The folder for the blocks: a Prometheus' storage.", required=True, metavar="DIR")
 def command(*, rules: str, past: str, output: str) -> None:
-    """Make the blocks of a Prometheus from a past: the series, and what the rules record over them."""
+    """Make the blocks of a Prometheus from a past.
+
+    They hold the series, and what the rules record over them.
+    """
     from bw_exporter.errors import BillingWatchError
     from bw_rules.backtest import past as recorded
 
