@@ -128,11 +128,6 @@ def test_a_rule_that_is_wrong_is_noticed(
         ("charge_failure_spike", "tenant:billing_charge_failures:delta1h{%s} >= on (tenant) %s"),
         ("fraud_spike", "tenant:billing_disputes:delta1d{%s} >= on (tenant) %s"),
         (
-            "webhook_lag",
-            "tenant:billing_webhook_lag_seconds_late30s:delta15m{%s} >= on (tenant) %s"
-            " unless on () (min_over_time(max_over_time(billing:lag_up:max[2m])[1h:1m]) == 0)",  # after an absence
-        ),
-        (
             "revenue_drop",
             "(tenant:billing_revenue_minor_units:delta1d{%s} >= 0) <= on (tenant, currency) %s",
         ),
@@ -141,6 +136,7 @@ def test_a_rule_that_is_wrong_is_noticed(
 def test_what_is_drawn_is_what_fires(
     config: Callable[[str], Tenants], promtool: str, tmp_path: Path, detector: str, drawn: str
 ):
+    """Not so of lag alone: after an absence of the exporter it is quiet above its level, as one of its cases says."""
     tenants = config(DEFAULTS + PLAIN)
     played = [trial for trial in trials(tenants) if trial.detector == detector]
     groups = [g for g in build.groups(cast(played, tenants), build.Settings()) if g.name.endswith(detector)]
