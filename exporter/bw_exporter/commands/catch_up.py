@@ -6,13 +6,13 @@ from bw_exporter.command_line import options
 from bw_exporter.command_line.flags import config_file, flag, switch
 from bw_exporter.command_line.program import Command
 from bw_exporter.command_line.storage import storage_url
-from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
+from bw_exporter.command_line.stripe import allow_secret_key, endpoint_url, one_tenant, stripe_api_url
 
 
 @click.command("catch-up", cls=Command)
 @config_file
 @storage_url
-@flag("--tenant", "Of this tenant only.", metavar="T")
+@one_tenant
 @flag(
     "--since",
     "How far back to ask, 30d at most.",
@@ -24,12 +24,7 @@ from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
     "--once",
     "Ask once and end; else it goes on, as a process of its own beside `serve` would.",
 )
-@flag(
-    "--web.webhook-url",
-    "The public listener as Stripe sees it, by which an endpoint is known to be ours; else by its path.",
-    read=options.url,
-    metavar="URL",
-)
+@endpoint_url
 @stripe_api_url
 @allow_secret_key
 def command(

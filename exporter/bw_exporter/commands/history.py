@@ -11,7 +11,7 @@ from bw_exporter.command_line import options
 from bw_exporter.command_line.flags import config_file, flag
 from bw_exporter.command_line.program import Command
 from bw_exporter.command_line.storage import StorageURL
-from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
+from bw_exporter.command_line.stripe import allow_secret_key, endpoint_url, one_tenant, stripe_api_url
 
 
 @click.command("history", cls=Command)
@@ -33,16 +33,11 @@ from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
     required=True,
 )
 @flag("--since", "How far back, 30d at most.", read=options.duration, default="30d", metavar="DURATION")
-@flag("--tenant", "Of this tenant only.", metavar="T")
+@one_tenant
 @flag("--step", "Between two scrapes.", read=options.duration, default="2m", metavar="DURATION")
 @flag("--job", "The label job.", default="billing-exporter", metavar="JOB")
 @flag("--instance", "The label instance.", default="127.0.0.1:9847", metavar="HOST:PORT")
-@flag(
-    "--web.webhook-url",
-    "The public listener as Stripe sees it, by which an endpoint is known to be ours; else by its path.",
-    read=options.url,
-    metavar="URL",
-)
+@endpoint_url
 @stripe_api_url
 @allow_secret_key
 def command(

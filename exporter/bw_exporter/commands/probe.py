@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import click
 
-from bw_exporter.command_line import options
 from bw_exporter.command_line.flags import config_file, flag
 from bw_exporter.command_line.program import Command
-from bw_exporter.command_line.stripe import allow_secret_key, stripe_api_url
+from bw_exporter.command_line.stripe import allow_secret_key, endpoint_url, one_tenant, stripe_api_url
 
 
 @click.command("probe", cls=Command)
 @config_file
-@flag("--tenant", "Of this tenant only.", metavar="T")
-@flag(
-    "--web.webhook-url",
-    "The public listener as Stripe sees it, by which an endpoint is known to be ours; else by its path.",
-    read=options.url,
-    metavar="URL",
-)
+@one_tenant
+@endpoint_url
 @stripe_api_url
 @allow_secret_key
 @flag("--format", "How it is written.", choices=("table", "json"), default="table")
