@@ -19,11 +19,17 @@ from support.processes import end, free_ports
 Pooling = Literal["session", "transaction", "statement"]
 
 _START_SECONDS = limit(30)
+_WAIT_SECONDS = limit(30)
 
 
 @contextmanager
-def pooled(server: PostgresServer, pooling: Pooling, size: int) -> Iterator[str]:
-    """Run a pooler with so many connections to each database; give the URL through it, without a database."""
+def pooled(
+    server: PostgresServer, pooling: Pooling, size: int, wait_seconds: float = _WAIT_SECONDS
+) -> Iterator[str]:
+    """Run a pooler with so many connections to each database; give the URL through it, without a database.
+
+    After `wait_seconds` without a free connection it ends the one that waits.
+    """
     program = tools.find("pgbouncer")
     if program is None:
         pytest.skip(
@@ -34,7 +40,8 @@ def pooled(server: PostgresServer, pooling: Pooling, size: int) -> Iterator[str]
     settings.write_text(
         f"[databases]\n* = host={server.folder} port={server.port} user=postgres\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        f"pool_mode = {pooling}\ndefault_pool_size = {size}\nserver_login_retry = 1\nquery_wait_timeout = 3\n"
+        f"pool_mode = {pooling}\ndefault_pool_size = {size}\nserver_login_retry = 1\n"
+        f"query_wait_timeout = {wait_seconds:g}\n"
     )
     url = f"postgresql://postgres@127.0.0.1:{port}"
     with server.log.open("ab") as log:

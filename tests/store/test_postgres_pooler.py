@@ -50,7 +50,10 @@ def test_nothing_is_prepared_in_a_session_that_the_next_transaction_of_another_m
 
 
 def test_a_server_that_ends_behind_a_pooler_is_used_again_without_a_restart(own: PostgresServer) -> None:
-    with pooled(own, "transaction", 5) as through, closing(open_store(empty(own, through))) as store:
+    with (
+        pooled(own, "transaction", 5, wait_seconds=3) as through,
+        closing(open_store(empty(own, through))) as store,
+    ):
         store.write(add("shop"))
         own.kill()
         with pytest.raises(StoreUnavailableError):

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -59,21 +59,29 @@ def expected(backlog: list[Json], began_at: int, tmp_path_factory: pytest.TempPa
         return books.counts(whole, began_at + 10 * DAY)
 
 
-@pytest.fixture
-def slow(server: FakeStripe) -> Callable[[], int]:
-    """Make each page take a while; return what says how many were asked for at once at most."""
-    lock, asking, most = threading.Lock(), [0], [0]
+@dataclass
+class SlowPages:
+    """How many pages are being asked for now, and how many were at once at most."""
 
-    def before(_path: str) -> None:
-        with lock:
-            asking[0] += 1
-            most[0] = max(most[0], asking[0])
+    now: int = 0
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def before_page(self, _path: str) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
         time.sleep(0.2)
-        with lock:
-            asking[0] -= 1
+        with self.lock:
+            self.now -= 1
 
-    server.account(LIVE_KEY).before_page = before
-    return lambda: most[0]
+
+@pytest.fixture
+def slow(server: FakeStripe) -> SlowPages:
+    """Make each page take a while."""
+    pages = SlowPages()
+    server.account(LIVE_KEY).before_page = pages.before_page
+    return pages
 
 
 def caught_up(exporter: RunningExporter) -> float:
@@ -95,7 +103,7 @@ def test_kill_9_of_the_process_that_catches_up_and_of_all_processes_loses_and_do
     server: FakeStripe,
     backlog: list[Json],
     expected: dict[str, int],
-    slow: Callable[[], int],
+    slow: SlowPages,
     began_at: int,
     tmp_path: Path,
 ) -> None:
@@ -104,7 +112,7 @@ def test_kill_9_of_the_process_that_catches_up_and_of_all_processes_loses_and_do
     seen = in_the_middle(exporter)
     for pid in exporter.workers("catch_up"):
         os.kill(pid, signal.SIGKILL)
-    leases_end(tmp_path)
+    leases_end(tmp_path, slow)
     seen = in_the_middle(exporter, above=seen)
     assert seen < len(backlog)
     for pid in (
@@ -113,7 +121,7 @@ def test_kill_9_of_the_process_that_catches_up_and_of_all_processes_loses_and_do
     ):
         os.kill(pid, signal.SIGKILL)
     exporter.process.wait()
-    leases_end(tmp_path)
+    leases_end(tmp_path, slow)
     again = start(WITH_KEY, *flags)
     eventually(lambda: again.metric(catalog.CATCH_UP_SUCCESS.name, tenant="shop"), PATIENCE_SECONDS)
     assert caught_up(again) == len(backlog)
@@ -121,12 +129,13 @@ def test_kill_9_of_the_process_that_catches_up_and_of_all_processes_loses_and_do
     assert again.metric("billing_webhook_lag_seconds_count", tenant="shop") == 0
     assert again.stop() == 0
     assert totals(tmp_path, began_at) == expected
-    assert slow() == 1
+    assert slow.most == 1
     assert LIVE_KEY not in exporter.log_file.read_text() + again.log_file.read_text()
 
 
-def leases_end(folder: Path) -> None:
-    """Let the lease of a killed process be over, as it is after a minute."""
+def leases_end(folder: Path, slow: SlowPages) -> None:
+    """Let the lease of a killed process be over, as it is after a minute; what it asked for is answered by then."""
+    eventually(lambda: slow.now == 0, PATIENCE_SECONDS)
     from bw_exporter.catch_up.lease import LEASE_SECONDS, hold  # noqa: PLC0415
 
     with closing(open_store(f"sqlite:///{folder}/store.db")) as store:
@@ -141,7 +150,7 @@ def test_two_replicas_on_one_store_ask_one_at_a_time_and_the_other_goes_on_when_
     server: FakeStripe,
     backlog: list[Json],
     expected: dict[str, int],
-    slow: Callable[[], int],
+    slow: SlowPages,
     began_at: int,
     tmp_path: Path,
 ) -> None:
@@ -153,7 +162,7 @@ def test_two_replicas_on_one_store_ask_one_at_a_time_and_the_other_goes_on_when_
     eventually(lambda: second.metric(catalog.CATCH_UP_SUCCESS.name, tenant="shop"), PATIENCE_SECONDS)
     assert caught_up(second) == len(backlog)
     assert second.stop() == 0
-    assert slow() == 1
+    assert slow.most == 1
     assert totals(tmp_path, began_at) == expected
     assert not [e for one in (first, second) for e in one.entries("catch-up failed")]
 
