@@ -20,6 +20,7 @@ from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
 from bw_exporter.monitoring import exposition
 from bw_exporter.store import Store, open_store
@@ -38,7 +39,7 @@ Sample = tuple[tuple[str, ...], int]
 class FamilySamples:
     """A family as the collector is given it: label values and value, the tenant first, `le` last."""
 
-    family: catalog.Family
+    family: Family
     samples: list[Sample]
 
 

@@ -6,7 +6,7 @@ from boards import panels
 from boards.panels import Lines
 from boards.parts import Query
 from boards.queries import CURRENCY, ONE, STEP, rise, whole_units
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 
 
 def counts(

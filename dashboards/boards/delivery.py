@@ -8,6 +8,7 @@ from boards.panels import Heat, Lines
 from boards.parts import Query
 from boards.queries import ONE, STEP, latest, rise
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 
 
 def delivery() -> tuple[Lines | Heat, ...]:
@@ -59,7 +60,7 @@ def delivery() -> tuple[Lines | Heat, ...]:
 def _stripes_word() -> tuple[Lines, ...]:
     """What Stripe says when it is asked; nothing without an API key."""
 
-    def age(family: catalog.Family) -> str:
+    def age(family: Family) -> str:
         return f"time() - ({latest(family.name, 'tenant', ONE)} > 0)"
 
     return (

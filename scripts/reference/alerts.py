@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bw_exporter.config.tenants import Tenants
-    from bw_exporter.metrics.catalog import Family
+    from bw_exporter.metrics.family import Family
     from bw_rules.groups.rule import Group
 
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')

@@ -6,7 +6,7 @@ The counters never reset, so a difference is exact where `increase()` would extr
 from __future__ import annotations
 
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 
 _OWN = "max by (tenant) ({name})"
 _DAY = "max by (tenant) ({name}) - max by (tenant) ({name} offset 1d)"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bw_exporter.facts import feeds
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family, Label
+from bw_exporter.metrics.family import Family, Label
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.metrics.money import MINOR_UNITS
 from reference.examples import example

@@ -11,7 +11,7 @@ import pytest
 
 from bw_exporter.facts import feeds
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 from bw_exporter.store import open_store
 from bw_simulator.shop import objects

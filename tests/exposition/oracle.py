@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from bw_exporter import __version__
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.money import MINOR_UNITS
 from bw_exporter.metrics.series import Add, Observe, RaiseTo
 

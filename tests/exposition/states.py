@@ -11,7 +11,7 @@ from bw_exporter.config.current import ConfigState
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, Change, Observe, RaiseTo
 
 NOW = 1_795_000_000

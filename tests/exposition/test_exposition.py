@@ -22,6 +22,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_classic
 
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, Observe, RaiseTo
 from bw_exporter.monitoring.exposition import compressed, render
 from bw_exporter.store import Store, open_store
@@ -219,7 +220,7 @@ def test_the_text_is_gzipped_only_where_the_scraper_takes_it(accepted: str, pack
 
 
 def test_help_texts_are_escaped_as_each_format_wants(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    awkward = catalog.Family(1, "billing_awkward_total", "counter", 'A "quoted" \\ and\nbroken line.')
+    awkward = Family(1, "billing_awkward_total", "counter", 'A "quoted" \\ and\nbroken line.')
     monkeypatch.setattr(catalog, "FAMILIES", (awkward,))
     state = State((), (), (), 0)
     for text, parse in (

@@ -13,7 +13,7 @@ from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, RaiseTo
 from bw_exporter.monitoring.landing.pages import Sources, pages
 from bw_exporter.monitoring.landing.recent import Recent

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Observe, RaiseTo
 from bw_exporter.monitoring.landing import alerts
 from bw_exporter.monitoring.landing.recent import REFUSED_WINDOW_SECONDS
@@ -88,7 +89,7 @@ def test_a_detector_that_is_off_is_listed_nowhere(shop: Site):
 
 
 @pytest.mark.parametrize(("gauge", "hold"), [(catalog.LAST_DUPLICATE, HOUR), (catalog.LAST_MISMATCH, HOUR)])
-def test_a_finding_holds_as_long_as_its_alert(shop: Site, gauge: catalog.Family, hold: int):
+def test_a_finding_holds_as_long_as_its_alert(shop: Site, gauge: Family, hold: int):
     shop.store.write(lambda tx: tx.change("shop", (RaiseTo(gauge, NOW),)))
     shop.now += hold - 1
     assert len(holding(shop)) == 1

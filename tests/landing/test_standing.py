@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import RaiseTo
 
 from .site_in_process import NOW, Site
@@ -76,7 +77,7 @@ def test_a_body_that_is_no_event_does_not_hide_that_others_are_applied(shop: Sit
 
 
 @pytest.mark.parametrize("gauge", [catalog.LAST_DUPLICATE, catalog.LAST_MISMATCH])
-def test_a_finding_is_told_for_a_day(shop: Site, gauge: catalog.Family):
+def test_a_finding_is_told_for_a_day(shop: Site, gauge: Family):
     shop.accept("quiet")
     shop.store.write(lambda tx: tx.change("quiet", (RaiseTo(gauge, NOW),)))
     assert shop.state("quiet") == "Findings"

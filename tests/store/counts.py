@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from bw_exporter import ingest
 from bw_exporter.config.tenants import RateLimit, Tenant
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, series
 from bw_exporter.store import Store, Transaction
 from bw_simulator.shop import events

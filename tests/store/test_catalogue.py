@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_exporter.metrics import catalog, series
-from bw_exporter.metrics.catalog import Family, Label
+from bw_exporter.metrics.family import Family, Label
 from bw_exporter.store import Store, catalogue, open_store
 from bw_exporter.store.migration import add_label
 from bw_exporter.store.postgres import upkeep as postgres_upkeep

@@ -18,6 +18,7 @@ from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns,
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import CatchUp, Tenant, Tenants
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import series
 from bw_exporter.store import Store, open_store
 from bw_exporter.stripe_api.client import StripeClient
@@ -53,7 +54,7 @@ class Turns:
             self.turns.ask(account)
         return len(due)
 
-    def value(self, family: catalog.Family, *values: str, of: str = "a") -> int | None:
+    def value(self, family: Family, *values: str, of: str = "a") -> int | None:
         return self.store.samples(of).get(series(family, of, values).line)
 
 

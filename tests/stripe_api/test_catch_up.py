@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bw_exporter.catch_up.turn import Caught, catch_up, expected_types
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import series
 from bw_exporter.store import Store, open_store
 from bw_exporter.stripe_api.client import StripeClient
@@ -51,7 +52,7 @@ def turn(store: Store, server: FakeStripe, now: int, types: frozenset[str] = TYP
     return catch_up(SHOP, client, store, now, after_seconds=AFTER_SECONDS, types=types)
 
 
-def value(store: Store, family: catalog.Family, *values: str) -> int:
+def value(store: Store, family: Family, *values: str) -> int:
     return store.samples(SHOP.id).get(series(family, SHOP.id, values).line, 0)
 
 

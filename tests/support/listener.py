@@ -18,7 +18,7 @@ from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
 from bw_exporter.housekeeping import StoreHealth
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import series
 from bw_exporter.monitoring import exposition
 from bw_exporter.store import Store, open_store

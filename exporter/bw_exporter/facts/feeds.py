@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bw_exporter.facts import READERS
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.labels import HANDLED_EVENT_TYPES
 
 EVERY_EVENT: tuple[Family, ...] = (

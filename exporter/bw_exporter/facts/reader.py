@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bw_exporter.facts.event import Event
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 
 Fact = object
 """One of the frozen dataclasses in this package; effects and checks pick theirs by type."""

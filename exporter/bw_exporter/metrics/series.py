@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from bw_exporter.metrics.catalog import FAMILIES, STORE_COMMITS, UNKNOWN_TENANT, WEBHOOK_REQUESTS, Family
+from bw_exporter.metrics.catalog import FAMILIES, STORE_COMMITS, UNKNOWN_TENANT, WEBHOOK_REQUESTS
+from bw_exporter.metrics.family import Family
 
 
 class Series(NamedTuple):

@@ -19,7 +19,7 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from bw_exporter import __version__
 from bw_exporter.config.timezones import utc_offset_seconds
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.money import MINOR_UNITS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, 
 from bw_rules.toolkit.promql import Counter, Recording, Scope
 
 if TYPE_CHECKING:
-    from bw_exporter.metrics.catalog import Family
+    from bw_exporter.metrics.family import Family
 
 
 class Held(Protocol):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
+from bw_exporter.metrics.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -162,7 +163,7 @@ class Counter:
 
 
 def counter(
-    family: catalog.Family,
+    family: Family,
     *,
     summed: str = "",
     where: str = "",

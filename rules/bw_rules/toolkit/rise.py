@@ -15,7 +15,7 @@ from bw_rules.toolkit.promql import indented
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bw_exporter.metrics.catalog import Family
+    from bw_exporter.metrics.family import Family
 
 ONE_TENANT = 'tenant="…"'
 """Whoever pastes a runbook's query writes the tenant of the alert here."""

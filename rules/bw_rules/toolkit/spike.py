@@ -18,7 +18,7 @@ from bw_rules.toolkit.spike_fixed import Fixed
 from bw_rules.toolkit.thresholds import DurationBetween, KeepFiringFor, NumberBetween, Severity, Weighed
 
 if TYPE_CHECKING:
-    from bw_exporter.metrics.catalog import Family
+    from bw_exporter.metrics.family import Family
     from bw_rules.toolkit.promql import Counter
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bw_exporter.config.tenants import Tenant
-    from bw_exporter.metrics.catalog import Family
+    from bw_exporter.metrics.family import Family
     from bw_exporter.monitoring.landing.counts import Counts
     from bw_exporter.monitoring.landing.recent import Recent
 

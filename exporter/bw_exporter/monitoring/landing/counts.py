@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bw_exporter.metrics.catalog import STORE_COMMITS, Family
+from bw_exporter.metrics.catalog import STORE_COMMITS
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, series
 from bw_exporter.store.declared import DeferredOf, EventId, StatesOf
 from bw_exporter.store.marks import nearest, secret_topic

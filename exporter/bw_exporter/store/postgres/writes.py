@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import orjson
 import psycopg
 
-from bw_exporter.metrics.catalog import Family
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import first_bucket, histogram, sum_rank
 from bw_exporter.store.postgres.arrays import arrays
 from bw_exporter.store.postgres.connection import Connection

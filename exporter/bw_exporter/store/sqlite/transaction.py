@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from bw_exporter.metrics.catalog import STORE_COMMITS, Family
+from bw_exporter.metrics.catalog import STORE_COMMITS
+from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import Add, Change, RaiseTo, Series, first_bucket, histogram, series, sum_rank
 from bw_exporter.store.marks import nearest, secret_topic
 from bw_exporter.store.protocol import DeferredCheck, Finding, Mark
