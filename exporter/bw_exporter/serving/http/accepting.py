@@ -76,7 +76,7 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc]
         if self.share is None or not self.alive:
             return False
         now = time.monotonic()
-        if not self.share.is_full(self.nr_conns, now):
+        if not self.share.is_full(self._held(), now):
             return False
         if not self._yields_until:
             self._yields_until = now + _YIELD_SECONDS
@@ -87,12 +87,16 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc]
                 self._taken_late, self._yields_until = 0, 0.0
         return self.yielded
 
+    def _held(self) -> int:
+        """Return how many connections wait here for a request: those that are answered and closed are no load to come."""
+        return len(self.pending_conns) + len(self.keepalived_conns)
+
     def note_share(self, now: float) -> None:
         """At each turn of the loop: tell the other workers how many connections this one holds."""
         if self.share is None:
             return
         if self.alive:
-            self.share.note(self.nr_conns, now)
+            self.share.note(self._held(), now)
         else:
             self.share.leave()
         if not self.yielded:
