@@ -88,7 +88,7 @@ class AcceptingWorker(ThreadWorker):  # type: ignore[misc]
         return self.yielded
 
     def _held(self) -> int:
-        """Return how many connections wait here for a request: those that are answered and closed are no load to come."""
+        """Return how many connections wait here for a request; one that is answered and closed is no load to come."""
         return len(self.pending_conns) + len(self.keepalived_conns)
 
     def note_share(self, now: float) -> None:
