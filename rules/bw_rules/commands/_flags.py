@@ -10,9 +10,10 @@ from functools import partial
 
 from bw_exporter.command_line import flags
 from bw_exporter.config import tenants
+from bw_exporter.config.problems import nearest
 from bw_exporter.config.tenants import Tenants
-from bw_exporter.errors import ConfigError
-from bw_rules.detectors import THRESHOLDS
+from bw_exporter.errors import BillingWatchError, ConfigError
+from bw_rules.detectors import DETECTORS, THRESHOLDS
 
 flag = partial(flags.flag, prefix="BW_RULES_")
 
@@ -26,3 +27,10 @@ def load(path: str) -> Tenants:
     if found.unread:
         raise ConfigError(found.source, found.unread)
     return found
+
+
+def known_detector(name: str) -> None:
+    """Raise BillingWatchError, naming the nearest, where there is no such detector."""
+    if name not in DETECTORS:
+        ways_out = nearest(name, DETECTORS, f"use {', '.join(DETECTORS)}")
+        raise BillingWatchError(f"there is no detector {name}; {ways_out}")

@@ -21,16 +21,11 @@ if TYPE_CHECKING:
 @click.argument("detector", metavar="DETECTOR")
 def command(*, config_file: str, job: str, tenant: str | None, detector: str) -> None:
     """Explain one detector: thresholds, PromQL, runbook."""
-    from bw_exporter.config.problems import nearest
     from bw_rules import explain
-    from bw_rules.detectors import DETECTORS
     from bw_rules.groups import build
 
     found = _flags.load(config_file)
-    if detector not in DETECTORS:
-        raise BillingWatchError(
-            f"there is no detector {detector}; " + nearest(detector, DETECTORS, f"use {', '.join(DETECTORS)}")
-        )
+    _flags.known_detector(detector)
     if tenant is not None and tenant not in found.by_id:
         raise BillingWatchError(f"{config_file} has no tenant {tenant}; {_ways_out(tenant, found)}")
     click.echo("\n".join(explain.explanation(found, detector, tenant, build.Settings(job))))
