@@ -11,7 +11,7 @@ from boards import panels
 from boards.panels import Lines
 from boards.parts import DATASOURCE, Query
 from boards.queries import CURRENCY, FIRING, ONE, recorded, whole_units
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Scope
 
@@ -30,6 +30,11 @@ class Drawn:
     def alert(self) -> str:
         """Name of the detector's alert."""
         return DETECTORS[self.detector].alert
+
+    @property
+    def off_until_asked_for(self) -> bool:
+        """Whether most tenants have nothing to draw."""
+        return self.detector in OFF_UNTIL_ASKED_FOR
 
     @property
     def _of(self) -> tuple[str, ...]:

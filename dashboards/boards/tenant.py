@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from boards import delivery, detectors, frame, panels, sales, tables, trouble
 from boards.glance import CHANGE
 from boards.overview import NO_RULES, NOTHING_FIRES
-from boards.panels import Number, Timeline
+from boards.panels import Lines, Number, Timeline
 from boards.parts import Query, Reading
 from boards.queries import (
     CURRENCY,
@@ -30,7 +30,10 @@ def board() -> model.Dashboard:
     """Return the dashboard."""
     top = (*_answers(), _firing(), _history())
     drawn = detectors.drawn()
-    first_detector = len(top) + 2  # panels are numbered from 1, and the row's heading is one of them
+    watching = tuple(one for one in drawn if not one.off_until_asked_for)
+    asked_for = tuple(one for one in drawn if one.off_until_asked_for)
+    first = len(top) + 2  # panels are numbered from 1, and the row's heading is one of them
+    first_asked_for = first + len(watching) + 2  # the findings and the next heading stand between
     return frame.assemble(
         "Billing tenant",
         frame.TENANT_UID,
@@ -46,8 +49,9 @@ def board() -> model.Dashboard:
             frame.Row("", top),
             frame.Row(
                 "Detectors: the value, and dashed the level at which it fires",
-                (*(one.panel() for one in drawn), trouble.findings(24 - 8 * (len(drawn) % 3))),
+                (*_panels(watching), trouble.findings(24 - 8 * (len(watching) % 3))),
             ),
+            *([frame.Row("Detectors that are off until asked for", _panels(asked_for))] if asked_for else []),
             frame.Row("Money in $currency", sales.money()),
             frame.Row("Charges", sales.charges()),
             frame.Row("Disputes and fraud", trouble.disputes()),
@@ -56,8 +60,15 @@ def board() -> model.Dashboard:
             frame.Row("Payouts and refunds", sales.payouts()),
             frame.Row("Delivery by Stripe", delivery.delivery()),
         ),
-        tuple(one.annotation(number) for number, one in enumerate(drawn, first_detector)),
+        (
+            *(one.annotation(number) for number, one in enumerate(watching, first)),
+            *(one.annotation(number) for number, one in enumerate(asked_for, first_asked_for)),
+        ),
     )
+
+
+def _panels(drawn: tuple[detectors.Drawn, ...]) -> tuple[Lines, ...]:
+    return tuple(one.panel() for one in drawn)
 
 
 def _answers() -> tuple[Number, ...]:

@@ -22,14 +22,17 @@ def listing(tenants: Tenants) -> list[str]:
     for name, detector in DETECTORS.items():
         settings = tenants.default_detectors[name]
         lines.append(f"{name}: {detector.summary}")
-        lines.append(f"  default: {_in_one_line(settings)}")
+        if settings.enabled:
+            lines.append(f"  default: {_in_one_line(settings)}")
+        else:
+            lines.append(f"  off by default; where it is asked for (enabled: true): {_in_one_line(settings)}")
         lines.extend(
             f"  {', '.join(profile.tenants)}: {_difference(profile.settings, settings)}"
             for profile in profiles(tenants, name)
             if profile.name != DEFAULT
         )
         off = [tenant.id for tenant in tenants.all if not tenant.detectors[name].enabled]
-        if off:
+        if off and settings.enabled:
             lines.append(f"  {', '.join(off)}: off")
     return lines
 
@@ -45,7 +48,8 @@ def explanation(tenants: Tenants, name: str, tenant: str | None, settings: build
         lines.append(f"  {cells}  {row[3]}")
     found = next((p for p in profiles(tenants, name) if _covers(p, tenant)), None)
     if found is None:
-        return [*lines, "", "It is off: no rule covers this."]
+        ask = f"It is off: no rule covers this. {name}: {{enabled: true}} under `detectors` turns it on."
+        return [*lines, "", ask]
     scope = found.scope(settings.job)
     lines += ["", f"Alert {detector.alert}, threshold_profile {found.name}", ""]
     lines += _block(build.alert(name, detector, found, settings).expr)

@@ -9,7 +9,7 @@ from bw_exporter.config import in_force
 from bw_exporter.config.durations import render as duration
 from bw_exporter.facts import feeds
 from bw_exporter.metrics import catalog
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.groups.rule import Alert
 
@@ -32,7 +32,7 @@ Inhibition = dict[str, Any]
 def sections(tenants: Tenants, inhibitions: Sequence[Inhibition]) -> dict[str, str]:
     """Return the sections of the detectors' alerts and of the exporter alerts, by `detectors` and `exporter`.
 
-    `tenants` override nothing, so that the rules are those of the default thresholds.
+    `tenants` override nothing and have every detector on, so that the rules are those of the default thresholds.
     """
     found: dict[str, list[str]] = {"detectors": [], "exporter": []}
     for group in build.groups(tenants, build.Settings()):
@@ -71,7 +71,11 @@ def _watched(detector: str, rule: Alert, group: Group) -> list[str]:
     chosen = [
         f"`{key}` {in_force.shown(settings, key)}" for key in in_force.keys(settings) if key not in _COMMON
     ]
+    asked = (
+        [f"off until asked for: `{detector}: {{enabled: true}}`"] if detector in OFF_UNTIL_ASKED_FOR else []
+    )
     return [
+        *asked,
         f"by default: {', '.join(chosen)} ([thresholds](configuration.md#{detector}))",
         "reads: " + ", ".join(f"[`{family.name}`](metrics.md#{family.name})" for family in read),
         "fed by: " + (", ".join(f"`{event}`" for event in fed_by) or "any event"),

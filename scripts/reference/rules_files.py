@@ -24,7 +24,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     """Return the text of every generated file, by its path."""
     example = tenants.load(str(root / EXAMPLE), detectors=THRESHOLDS, read_secrets=False)
     routing = alertmanager.routing(example, (0, 25))
-    defaults = {name: model() for name, model in THRESHOLDS.items()}
+    defaults = {name: model(enabled=True) for name, model in THRESHOLDS.items()}
     plain = tenants.Tenants((), {}, EXAMPLE, default_detectors=defaults)
     parts = {
         "configuration.md": {"keys": settings.keys_tables(), "thresholds": settings.thresholds_tables()},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.in_force import keys, shown
 from bw_exporter.config.shape import Common, Defaults, RateLimitSection, TenantEntry, WatchdogSection
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.toolkit.thresholds import Base, Bounded
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ def thresholds_tables() -> str:
             for key in keys(default)
         ]
         detector = DETECTORS[name]
+        off = " Off until asked for: write `enabled: true`." if name in OFF_UNTIL_ASKED_FOR else ""
         parts.append(
-            f"### `{name}`\n\n{detector.summary} Alert: [{detector.alert}](runbooks/{detector.alert}.md).\n\n"
+            f"### `{name}`\n\n{detector.summary} Alert: [{detector.alert}](runbooks/{detector.alert}.md).{off}\n\n"
             "| key | default | kind | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
         )
     return "\n".join(parts)

@@ -199,8 +199,8 @@ def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("boards.detectors.THRESHOLDS", thresholds)
     board: Json = json.loads(json.dumps(tenant.board(), cls=JSONEncoder))
     panel = next(one for one in panels(board) if one["title"] == "A payout failed")
-    mark = board["annotations"]["list"][-1]
-    assert (mark["name"], mark["filter"]["ids"]) == ("BillingPayoutFailure", [panel["id"]])
+    mark = next(one for one in board["annotations"]["list"] if one["name"] == "BillingPayoutFailure")
+    assert mark["filter"]["ids"] == [panel["id"]]
     assert [len(selectors(filled(one["expr"], EXAMPLE))) for one in panel["targets"]] == [2, 1]
     _assert_laid_out({"with one more": board})
 

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.usefixtures("promtool")
 def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
     config: Callable[[str], Tenants], tmp_path: Path, detector: str
 ):
-    passed, lines = trial_run.run(config(PLAIN), build.Settings(), tmp_path, only=detector)
+    on = f"defaults: {{detectors: {{{detector}: {{enabled: true}}}}}}\n"
+    passed, lines = trial_run.run(config(on + PLAIN), build.Settings(), tmp_path, only=detector)
     assert passed, "\n".join(lines)
 
 

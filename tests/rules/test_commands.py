@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_rules.cli import main
-from bw_rules.detectors import DETECTORS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR
 from reference import rules_files
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ def test_explain_tells_thresholds_their_origin_promql_and_runbook(
 ):
     assert main(["explain", detector, "--config.file", file]) == 0
     said = capsys.readouterr().out
+    if detector in OFF_UNTIL_ASKED_FOR:
+        assert f"It is off: no rule covers this. {detector}: {{enabled: true}}" in said
+        return
     assert f"Alert {DETECTORS[detector].alert}, threshold_profile default" in said
     assert "## How to tune" in said
 

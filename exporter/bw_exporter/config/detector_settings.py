@@ -65,7 +65,7 @@ class DetectorSettings:
         found = dict(self.defaults)
         for name, values in own.items():
             found[name] = self._valid(name, values, (*path, "detectors", name)) or found[name]
-            unread = _unread(found[name])
+            unread = _unread(found[name], values)
             self._read_by_tenants.update(
                 (name, key) for key in self._given.get(name, {}) if key not in unread
             )
@@ -77,7 +77,7 @@ class DetectorSettings:
     def note_unread_defaults(self) -> None:
         """Note the keys of the defaults that no tenant reads; to be called after the last tenant."""
         for name, values in self._given.items():
-            unread = _unread(self.defaults[name])
+            unread = _unread(self.defaults[name], values)
             kept = {
                 key: value
                 for key, value in values.items()
@@ -141,8 +141,11 @@ class DetectorSettings:
         return shared
 
 
-def _unread(thresholds: BaseModel) -> frozenset[str]:
-    return thresholds.unread() if isinstance(thresholds, Choosy) else frozenset()
+def _unread(thresholds: BaseModel, given: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys without effect; whoever writes `enabled: false` beside them knows it."""
+    if given.get("enabled") is False or not isinstance(thresholds, Choosy):
+        return frozenset()
+    return thresholds.unread()
 
 
 def _not_read(values: Mapping[str, object]) -> str:

@@ -21,3 +21,8 @@ THRESHOLDS: Mapping[str, type[Base]] = {name: module.Thresholds for name, module
 
 DETECTORS: Mapping[str, Detector] = {name: module.DETECTOR for name, module in _MODULES.items()}
 """Each detector by its name."""
+
+OFF_UNTIL_ASKED_FOR: frozenset[str] = frozenset(
+    name for name, model in THRESHOLDS.items() if model.off_until_asked_for()
+)
+"""The detectors without a rule for tenants that do not say `enabled: true`."""

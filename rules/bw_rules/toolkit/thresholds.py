@@ -15,6 +15,7 @@ __all__ = [
     "Base",
     "Bounded",
     "DurationBetween",
+    "Enabled",
     "For",
     "KeepFiringFor",
     "NumberBetween",
@@ -26,6 +27,10 @@ __all__ = [
     "problem",
 ]
 
+Enabled = Annotated[
+    bool,
+    Field(description="With false, no rule of this detector covers the tenant."),
+]
 Severity = Annotated[
     Literal["critical", "warning", "info"],
     Field(description="Severity of the alert, and which receivers it reaches."),
@@ -43,11 +48,15 @@ KeepFiringFor = Annotated[
 
 
 class Base(BaseModel):
-    """Settings that every detector has; each detector's Thresholds add their own. Equal ones hash equal."""
+    """Settings that every detector has; each detector's Thresholds add their own. Equal ones hash equal.
+
+    A detector whose Thresholds say `enabled: Enabled = False` is off until tenants.yaml says `enabled: true`, in
+    `defaults` or in a tenant. Its other keys have no effect before that, and whoever gives them is told so.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    enabled: bool = Field(default=True, description="With false, no rule of this detector covers the tenant.")
+    enabled: Enabled = True
     severity: Severity = "warning"
     for_: For = 0
     keep_firing_for: KeepFiringFor = 0
@@ -72,6 +81,22 @@ class Base(BaseModel):
     def reads_past(self) -> bool:
         """Whether the tenant's `past` makes a difference."""
         return False
+
+    @classmethod
+    def off_until_asked_for(cls) -> bool:
+        """Tell whether the detector is off for a tenant that says nothing."""
+        return not cls.model_fields["enabled"].default
+
+    def unread(self) -> frozenset[str]:
+        """Return the keys that have no effect beside the others."""
+        if self.enabled or not self.off_until_asked_for():
+            return frozenset()
+        return frozenset(field.alias or name for name, field in type(self).model_fields.items()) - {"enabled"}
+
+    def to_read(self, given: Mapping[str, object]) -> str:
+        """Return what to write so that the keys of a section are read."""
+        keys = ", ".join(f"{key}: {value}" for key, value in given.items())
+        return f"this alert is off until asked for: write {{enabled: true, {keys}}}"
 
 
 Sensitivity = Literal["low", "normal", "high", "fixed"]
@@ -103,9 +128,11 @@ class Weighed(Base):
 
     def unread(self) -> frozenset[str]:
         """Return the keys that have no effect beside the others."""
-        return frozenset() if self.fixed else self.only_fixed
+        return super().unread() or (frozenset() if self.fixed else self.only_fixed)
 
     def to_read(self, given: Mapping[str, object]) -> str:
         """Return what to write so that the keys of a section are read."""
+        if super().unread():
+            return super().to_read(given)
         keys = ", ".join(f"{key}: {value}" for key, value in given.items())
         return f"remove it, or write {{sensitivity: fixed, {keys}}} to go by thresholds alone"
