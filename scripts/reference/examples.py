@@ -18,6 +18,8 @@ _MONEY = (
     + ")"
 )
 
+_STANDING_MONEY = _MONEY.replace("{difference}", "max by (tenant, currency) ({name})")
+
 _QUESTIONS: dict[Family, tuple[str, str]] = {
     catalog.CHARGE_ATTEMPTS: (
         "share of attempts that failed within 1h, in percent",
@@ -26,6 +28,11 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
         " / on (tenant) (max by (tenant) ({name}) - max by (tenant) ({name} offset 1h) > 0)",
     ),
     catalog.DISPUTES_OPEN: ("disputes that wait for an answer", _OWN),
+    catalog.DISPUTES_NEXT_DUE: (
+        "hours until evidence is due",
+        "(max by (tenant) ({name} > 0) - time()) / 3600",
+    ),
+    catalog.DISPUTED_OPEN: ("whole units at stake", _STANDING_MONEY),
     catalog.SUBSCRIPTIONS: ("subscriptions by status", "max by (tenant, status) ({name})"),
     catalog.WEBHOOK_LAG: (
         "events of the last 15m that were under way for more than 30s",
@@ -33,6 +40,7 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
         ' (max by (tenant) ({name}_bucket{{le="30.0"}}) - max by (tenant) ({name}_bucket{{le="30.0"}} offset 15m))',
     ),
     catalog.LAST_EVENT: ("seconds of silence", "time() - max by (tenant) ({name} > 0)"),
+    catalog.LAST_PAYOUT: ("days since the last payout", "(time() - max by (tenant) ({name} > 0)) / 86400"),
     catalog.LAST_DUPLICATE: ("who had a duplicate within 1h", "time() - max by (tenant) ({name} > 0) < 3600"),
     catalog.LAST_MISMATCH: ("who had a mismatch within 1h", "time() - max by (tenant) ({name} > 0) < 3600"),
     catalog.TENANT_CREATED: ("age of each tenant, in days", "(time() - max by (tenant) ({name})) / 86400"),

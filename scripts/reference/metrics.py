@@ -16,6 +16,7 @@ _UNITS = (
     ("_seconds", "seconds"),
     ("_bytes", "bytes"),
     ("minor_units_total", "minor units of the currency"),
+    ("_open_minor_units", "minor units of the currency"),
 )
 
 _WITHOUT_EVENTS = {

@@ -6,13 +6,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bw_exporter.store import open_store
-from bw_simulator.shop.objects import disputes, payments
-from support.books import Books, tenant
+from bw_simulator.shop.objects import account, disputes, payments
+from support.books import NOW, Books, tenant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OPENED, OPEN, CLOSED = "billing_disputes_total", "billing_disputes_open", "billing_disputes_closed_total"
+AT_STAKE, NEXT_DUE = "billing_disputed_open_minor_units", "billing_disputes_next_due_timestamp_seconds"
 FUNDS, INQUIRIES = "billing_dispute_funds_minor_units_total", "billing_inquiries_total"
 
 
@@ -248,3 +249,83 @@ def test_a_dispute_remembered_by_an_older_version_goes_on_where_it_was(books: Bo
     assert books.value(FUNDS) == books.value(FUNDS, direction="withdrawn") == 2000
     books.send("charge.dispute.closed", {**opened, "status": "lost"})
     assert books.value(CLOSED, outcome="lost") == 1
+
+
+DAY = 86400
+
+
+def due(seconds: int) -> dict[str, Any]:
+    return {"evidence_details": {"due_by": seconds, "has_evidence": False}}
+
+
+def test_an_open_dispute_is_at_stake_with_the_amount_of_its_newest_event(books: Books) -> None:
+    opened = dispute(books)
+    books.send("charge.dispute.created", opened)
+    books.send("charge.dispute.created", dispute(books, amount=300, currency="eur"))
+    books.send("charge.dispute.created", dispute(books, status="warning_needs_response"))
+    assert (books.value(AT_STAKE, currency="usd"), books.value(AT_STAKE, currency="eur")) == (2000, 300)
+    books.send("charge.dispute.updated", {**opened, "amount": 1500}, created_at=NOW + 1)
+    books.send("charge.dispute.updated", {**opened, "amount": 1700}, created_at=NOW - 1)
+    assert books.value(AT_STAKE, currency="usd") == 1500
+    books.send("charge.dispute.closed", {**opened, "status": "lost"}, created_at=NOW + 2)
+    assert books.value(AT_STAKE, currency="usd") == 0
+    books.pass_time(121 * DAY)
+    assert books.value(AT_STAKE) == books.value(OPEN) == 0
+
+
+def test_an_open_dispute_of_an_older_store_is_at_stake_from_its_next_event_on(books: Books) -> None:
+    opened = dispute(books)
+    old = b'{"counted":true,"open":true,"outcomes":[],"moved":{},"owners":{}}'
+    books.store.write(lambda tx: tx.save("prod", "dispute", opened["id"], old, NOW + DAY))
+    books.send("charge.dispute.updated", {**opened, "status": "under_review"})
+    assert books.value(AT_STAKE, currency="usd") == 2000
+    books.send("charge.dispute.closed", {**opened, "status": "won"})
+    assert books.value(AT_STAKE) == 0
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_next_deadline_is_of_the_disputes_that_wait_in_any_order(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/{data.draw(st.uuids())}.db")
+    books = Books(store, tenant())
+    answered, waits, lost = (
+        dispute(books, **due(NOW + DAY)),
+        dispute(books, **due(NOW + 3 * DAY)),
+        dispute(books),
+    )
+    told = [
+        books.event("charge.dispute.created", answered),
+        books.event("charge.dispute.updated", {**answered, "status": "under_review"}),
+        books.event("charge.dispute.created", {**waits, **due(NOW + 2 * DAY)}),
+        books.event("charge.dispute.funds_withdrawn", waits),
+        books.event("charge.dispute.created", {**lost, **due(NOW + DAY)}),
+        books.event(
+            "charge.dispute.closed", {**lost, **due(NOW + DAY), "status": "lost"}, created_at=NOW + 9
+        ),
+        books.event(
+            "charge.dispute.created", dispute(books, **due(NOW + DAY), status="warning_needs_response")
+        ),
+    ]
+    books.deliver(*data.draw(st.permutations(told)))
+    assert (books.value(NEXT_DUE), books.value(AT_STAKE)) == (NOW + 3 * DAY, 4000)
+    store.close()
+
+
+def test_a_deadline_that_has_passed_gives_way_to_the_next_one_without_any_event(books: Books) -> None:
+    for seconds in (DAY, 2 * DAY, -DAY, 200 * DAY):
+        books.send("charge.dispute.created", dispute(books, **due(NOW + seconds)))
+    assert books.value(NEXT_DUE) == NOW + DAY
+    books.pass_time(DAY)
+    assert books.value(NEXT_DUE) == NOW + 2 * DAY
+    books.pass_time(DAY)
+    assert books.value(NEXT_DUE) == 0
+
+
+def test_the_last_payout_is_the_newest_that_was_paid(books: Books) -> None:
+    for kind, made_at in (("paid", NOW - DAY), ("paid", NOW - 2 * DAY), ("failed", NOW)):
+        payout = account.payout(books.ids, created_at=made_at, status=kind)
+        books.send(f"payout.{kind}", payout, created_at=made_at)
+    assert books.value("billing_last_payout_timestamp_seconds") == NOW - DAY
+    assert books.value("billing_payouts_total", status="failed") == 1

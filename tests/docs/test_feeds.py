@@ -56,14 +56,23 @@ def charges(ids: Ids) -> Iterator[Told]:
 
 def disputes(ids: Ids) -> Iterator[Told]:
     charge = objects.charge(ids, created_at=NOW)
-    opened = objects.dispute(ids, charge=charge, created_at=NOW)
+
+    def due(days: int) -> dict[str, Any]:
+        return {"evidence_details": {"due_by": NOW + days * 86_400}}
+
+    opened = {**objects.dispute(ids, charge=charge, created_at=NOW), **due(9)}
     inquiry = objects.dispute(ids, charge=charge, created_at=NOW, status="warning_needs_response")
     yield "charge.dispute.created", opened
     yield "charge.dispute.created", inquiry
-    yield "charge.dispute.updated", {**inquiry, "status": "needs_response"}
-    yield "charge.dispute.funds_withdrawn", objects.withdrawn(ids, opened, created_at=NOW)
-    yield "charge.dispute.funds_reinstated", objects.reinstated(ids, opened, created_at=NOW)
-    yield "charge.dispute.closed", {**opened, "status": "won"}
+    yield "charge.dispute.updated", {**inquiry, **due(8), "status": "needs_response"}
+    for days, moved in ((7, objects.withdrawn), (6, objects.reinstated)):
+        name = f"charge.dispute.funds_{moved.__name__}"
+        yield "charge.dispute.created", objects.dispute(ids, charge=charge, created_at=NOW)
+        yield (
+            name,
+            {**moved(ids, opened, created_at=NOW), **due(days), "amount": days, MADE_AT: NOW + 9 - days},
+        )
+    yield "charge.dispute.closed", {**opened, "status": "won", MADE_AT: NOW + 9}
     warning = objects.early_fraud_warning(ids, charge=charge, created_at=NOW)
     yield "radar.early_fraud_warning.created", warning
     yield "radar.early_fraud_warning.updated", warning
@@ -96,9 +105,9 @@ def subscriptions(ids: Ids) -> Iterator[Told]:
 
 
 def the_rest(ids: Ids) -> Iterator[Told]:
-    for name in HANDLED_EVENT_TYPES:
+    for seconds, name in enumerate(HANDLED_EVENT_TYPES):
         if name.startswith("payout."):
-            yield name, objects.payout(ids, created_at=NOW)
+            yield name, {**objects.payout(ids, created_at=NOW), MADE_AT: NOW + seconds}
         if name.startswith("checkout.session."):
             yield name, objects.checkout_session(ids, created_at=NOW)
 

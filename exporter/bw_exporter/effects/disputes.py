@@ -24,6 +24,8 @@ class Dispute:
     `inquiry`: its creation as one was seen; `disputed`: some snapshot after its creation was a dispute's. `outcomes`
     holds those it was closed with. `moved` holds what was counted of its money, in minor units by "direction
     currency", and `owners` each balance transaction by its id, with the earliest event of money that shows it.
+    `newest` is the order, amount and currency of the newest snapshot, and `at_stake` what of it was added to the
+    amount of open disputes.
     """
 
     counted: bool = False
@@ -34,6 +36,8 @@ class Dispute:
     outcomes: list[str] = field(default_factory=list)
     moved: dict[str, int] = field(default_factory=dict)
     owners: dict[str, Owner] = field(default_factory=dict)
+    newest: tuple[int, int, int, str] = (-1, -1, 0, "")
+    at_stake: tuple[int, str] = (0, "")
 
 
 def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Dispute, list[Change]]:
@@ -55,12 +59,33 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
     if fact.funds is not None:
         state, moved = _funds(fact.funds, state)
         changes += moved
-    return state, changes
+    state, staked = _stake(fact, state)
+    return state, [*changes, *staked]
 
 
 def forgotten(state: Dispute) -> list[Change]:
-    """Return what forgetting a dispute takes from the gauge: its closing could no longer be matched."""
-    return [Add(catalog.DISPUTES_OPEN, (), -1)] if state.open else []
+    """Return what forgetting a dispute takes from the gauges: its closing could no longer be matched."""
+    return [Add(catalog.DISPUTES_OPEN, (), -1), *_staked(state, (0, ""))] if state.open else []
+
+
+def _stake(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
+    """Follow the amount of the newest snapshot while the dispute is open."""
+    newest = max((*fact.order, fact.amount, fact.currency), _snapshot(*state.newest))
+    at_stake = newest[2:] if state.open else (0, "")
+    return replace(state, newest=newest, at_stake=at_stake), _staked(state, at_stake)
+
+
+def _snapshot(at: int, rank: int, amount: int, currency: str) -> tuple[int, int, int, str]:
+    return at, rank, amount, currency
+
+
+def _staked(state: Dispute, at_stake: tuple[int, str]) -> list[Change]:
+    before, currency_before = state.at_stake
+    amount, currency = at_stake
+    if (amount, currency) == (before, currency_before):
+        return []
+    moves = ((currency, amount), (currency_before, -before))
+    return [Add(catalog.DISPUTED_OPEN, (label,), more) for label, more in moves if more]
 
 
 def _created(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:

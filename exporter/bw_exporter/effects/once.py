@@ -8,7 +8,7 @@ from bw_exporter.config.tenants import Tenant
 from bw_exporter.effects.effect import Effect
 from bw_exporter.facts.once import Once
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.series import Add, Change
+from bw_exporter.metrics.series import Add, Change, RaiseTo
 
 _FAMILIES = {
     "early_fraud_warning": catalog.EARLY_FRAUD_WARNINGS,
@@ -26,9 +26,12 @@ class Counted:
 
 def once(fact: Once, state: Counted, _tenant: Tenant) -> tuple[Counted, list[Change]]:
     """Count the object unless it was."""
-    if state.counted:
-        return state, []
-    return Counted(counted=True), [Add(_FAMILIES[fact.what], (fact.state,) if fact.state else ())]
+    changes: list[Change] = []
+    if fact.what == "payout" and fact.state == "paid":
+        changes.append(RaiseTo(catalog.LAST_PAYOUT, fact.at))
+    if not state.counted:
+        changes.append(Add(_FAMILIES[fact.what], (fact.state,) if fact.state else ()))
+    return Counted(counted=True), changes
 
 
 EFFECTS: dict[type, tuple[Effect, ...]] = {

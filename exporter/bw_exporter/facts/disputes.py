@@ -22,6 +22,8 @@ INQUIRY_PREFIX = "warning_"
 Stage = Literal["created", "updated", "closed", "funds"]
 Direction = Literal["withdrawn", "reinstated"]
 _FINAL = ("won", "lost", "prevented", "warning_closed")
+_TO_ANSWER = ("needs_response", "appeal_needs_response")
+_RANKS: dict[Stage, int] = {"created": 0, "funds": 1, "updated": 2, "closed": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class DisputeSeen:
 
     `standing` is what its status calls it at this moment (`prevented` calls it neither: an inquiry may end so,
     before any chargeback, and a dispute), and `was_inquiry` what the event says it was before. `funds` is there
-    where the event is one of money.
+    where the event is one of money. `order` sorts the snapshots of one dispute: by event.created, then within one
+    second closed after updated after those of money after created. `amount` is what is disputed, in minor units.
+    `evidence_due_at` is by when the shop has to answer a dispute, None where there is nothing to answer.
     """
 
     dispute: str
@@ -53,6 +57,10 @@ class DisputeSeen:
     final: bool
     reason: str
     outcome: str
+    order: tuple[int, int]
+    amount: int
+    currency: str
+    evidence_due_at: int | None
     funds: Funds | None = None
 
 
@@ -92,6 +100,7 @@ def early_fraud_warning(event: Event) -> tuple[Once, ...]:
 
 def _seen(event: Event, stage: Stage, funds: Funds | None = None) -> DisputeSeen:
     status, before = reading.text(event.object, "status"), reading.text(event.previous, "status")
+    due_at = reading.integer(reading.mapping(event.object, "evidence_details"), "due_by")
     return DisputeSeen(
         dispute=reading.own_id(event.object),
         stage=stage,
@@ -100,6 +109,10 @@ def _seen(event: Event, stage: Stage, funds: Funds | None = None) -> DisputeSeen
         final=status in _FINAL,
         reason=listed(reading.text(event.object, "reason"), DISPUTE_REASONS, null=NONE),
         outcome=listed(status, DISPUTE_OUTCOMES),
+        order=(event.created_at or 0, _RANKS[stage]),
+        amount=reading.natural(event.object, "amount") or 0,
+        currency=currency_label(reading.text(event.object, "currency")),
+        evidence_due_at=due_at if status in _TO_ANSWER else None,
         funds=funds,
     )
 
@@ -125,13 +138,14 @@ def _transactions(dispute: Json) -> tuple[tuple[str, str, int], ...]:
     return tuple(read)
 
 
-_DISPUTES = (catalog.DISPUTES, catalog.DISPUTES_OPEN)
-_FUNDS = Reader(dispute_funds, (catalog.DISPUTE_FUNDS,))
+_OPEN = (catalog.DISPUTES_OPEN, catalog.DISPUTED_OPEN, catalog.DISPUTES_NEXT_DUE)
+_DISPUTES = (catalog.DISPUTES, *_OPEN)
+_FUNDS = Reader(dispute_funds, (catalog.DISPUTE_FUNDS, catalog.DISPUTED_OPEN, catalog.DISPUTES_NEXT_DUE))
 
 READERS = {
     "charge.dispute.created": Reader(dispute_created, (*_DISPUTES, catalog.INQUIRIES)),
     "charge.dispute.updated": Reader(dispute_updated, _DISPUTES),
-    "charge.dispute.closed": Reader(dispute_closed, (catalog.DISPUTES_CLOSED, catalog.DISPUTES_OPEN)),
+    "charge.dispute.closed": Reader(dispute_closed, (catalog.DISPUTES_CLOSED, *_OPEN)),
     "charge.dispute.funds_withdrawn": _FUNDS,
     "charge.dispute.funds_reinstated": _FUNDS,
     "radar.early_fraud_warning.created": Reader(early_fraud_warning, (catalog.EARLY_FRAUD_WARNINGS,)),

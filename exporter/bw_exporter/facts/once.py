@@ -14,18 +14,20 @@ from bw_exporter.metrics.labels import PAYOUT_STATUSES, listed
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """An object that reached `state` (a label value, or empty where the family has no label)."""
+    """An object that reached `state` (a label value, or empty where the family has no label), by an event made `at`."""
 
     what: Literal["early_fraud_warning", "payout", "checkout_session"]
     id: str
     state: str = ""
+    at: int = 0
 
 
 def payout(event: Event) -> tuple[Once, ...]:
     """Read payout.created, paid, failed and canceled; a paid payout may fail later, then both count."""
     ending = event.type.removeprefix("payout.")
     status = reading.text(event.object, "status") if ending == "created" else ending
-    return (Once("payout", reading.own_id(event.object), listed(status, PAYOUT_STATUSES)),)
+    at = event.created_at or 0
+    return (Once("payout", reading.own_id(event.object), listed(status, PAYOUT_STATUSES), at),)
 
 
 def checkout_session(event: Event) -> tuple[Once, ...]:
@@ -35,11 +37,12 @@ def checkout_session(event: Event) -> tuple[Once, ...]:
 
 
 _PAYOUT = Reader(payout, (catalog.PAYOUTS,))
+_PAID = Reader(payout, (catalog.PAYOUTS, catalog.LAST_PAYOUT))
 _SESSION = Reader(checkout_session, (catalog.CHECKOUT_SESSIONS,))
 
 READERS = {
-    "payout.created": _PAYOUT,
-    "payout.paid": _PAYOUT,
+    "payout.created": _PAID,
+    "payout.paid": _PAID,
     "payout.failed": _PAYOUT,
     "payout.canceled": _PAYOUT,
     "checkout.session.completed": _SESSION,

@@ -22,13 +22,13 @@ class Held(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A counter of findings and the gauge of when the last one was made.
+    """A counter of findings and the gauge of when the last one was made, where there is one.
 
     `metric` and `labels` are the exported counter; `found` is it as the rules see it.
     """
 
     found: Counter
-    last: Family
+    last: Family | None
     metric: Family
     labels: str = ""
 
@@ -38,12 +38,11 @@ class Finding:
 
     def condition(self, t: Held, scope: Scope) -> str:
         """One was found: the counter is exact, the time of the last one needs no history at all."""
+        counted = f"{scope.recorded(self.found.delta_name(t.hold))} >= 1"
+        if self.last is None:
+            return counted
         last = f"max by (tenant) ({scope.latest(self.last.name)} > 0)"
-        return (
-            f"{scope.recorded(self.found.delta_name(t.hold))} >= 1\n"
-            f"or on (tenant)\n"
-            f"(1 + 0 * (time() - {last} < {t.hold}))"
-        )
+        return f"{counted}\nor on (tenant)\n(1 + 0 * (time() - {last} < {t.hold}))"
 
     def threshold(self, t: Held, scope: Scope) -> Recording:
         """One is enough."""
@@ -65,10 +64,15 @@ class Finding:
                 steps((inside, None)),
                 ((inside, 100),),
             ),
-            self._case("the time alone just within the hold", "fires", ((inside, 101),), last=inside),
-            self._case("the time alone just before the hold", "quiet", ((outside, 101),), last=outside),
             self._case("never found", "quiet", steps()),
             self._case("a store restored from a backup", "quiet", steps((inside, 99))),
+            *(self._by_time(inside, outside) if self.last else ()),
+        )
+
+    def _by_time(self, inside: int, outside: int) -> tuple[Case, ...]:
+        return (
+            self._case("the time alone just within the hold", "fires", ((inside, 101),), last=inside),
+            self._case("the time alone just before the hold", "quiet", ((outside, 101),), last=outside),
         )
 
     def _case(self, name: str, outcome: Outcome, *rises: Steps, last: int = 0) -> Case:
@@ -77,4 +81,5 @@ class Finding:
             for number, rise in enumerate(rises)
         )
         when = ((ALWAYS, 0), (last, last)) if last else ((ALWAYS, 0),)
-        return Case(name, outcome, (*counters, Series(self.last.name, when, timestamps=True)), fine=True)
+        times = [Series(self.last.name, when, timestamps=True)] if self.last else []
+        return Case(name, outcome, (*counters, *times), fine=True)

@@ -38,3 +38,16 @@ DISPUTE_FUNDS = Family(
 EARLY_FRAUD_WARNINGS = Family(
     15, "billing_early_fraud_warnings_total", "counter", "Radar early fraud warnings, each once."
 )
+DISPUTES_NEXT_DUE = Family(
+    55,
+    "billing_disputes_next_due_timestamp_seconds",
+    "gauge",
+    "The earliest time by which evidence is due for a dispute that waits for it, inquiries not included; 0 means none.",
+)
+DISPUTED_OPEN = Family(
+    56,
+    "billing_disputed_open_minor_units",
+    "gauge",
+    "Amount of the disputes in billing_disputes_open, in minor units of the currency.",
+    (CURRENCY,),
+)

@@ -49,6 +49,12 @@ PAYOUTS = Family(
     "Payouts that reached a status, each once per status.",
     (open_ended("status", lists.PAYOUT_STATUSES, "paid", "failed"),),
 )
+LAST_PAYOUT = Family(
+    57,
+    "billing_last_payout_timestamp_seconds",
+    "gauge",
+    "When Stripe last said that a payout was paid; 0 means never.",
+)
 CHECKOUT_SESSIONS = Family(
     27,
     "billing_checkout_sessions_total",
