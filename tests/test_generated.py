@@ -69,6 +69,7 @@ def test_every_label_has_a_value_for_what_is_not_listed() -> None:
         "version",
         "python",
         "family",
+        "kind",
     }
     for family in catalog.FAMILIES:
         for label in family.labels:

@@ -16,7 +16,7 @@ from bw_exporter.checks import CHECKS
 from bw_exporter.effects import forgotten
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics import catalog
-from bw_exporter.metrics.series import Add
+from bw_exporter.metrics.series import Add, RaiseTo
 from bw_exporter.store.retention import MARKS_PER_TENANT
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ def _resolved(due: Sequence[DeferredCheck], tx: Transaction, now: int) -> tuple[
         check = CHECKS.get(deferred.check)
         if check is not None and (finding := check.resolve(deferred, tx, now)) is not None:
             tx.report(finding)
+            found = (Add(catalog.FINDINGS, (finding.kind,)), RaiseTo(catalog.LAST_FINDING, now))
+            tx.change(finding.tenant, found)
             findings.append(finding)
     return len(due), findings
 

@@ -42,6 +42,7 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
     catalog.LAST_EVENT: ("seconds of silence", "time() - max by (tenant) ({name} > 0)"),
     catalog.LAST_PAYOUT: ("days since the last payout", "(time() - max by (tenant) ({name} > 0)) / 86400"),
     catalog.LAST_DUPLICATE: ("who had a duplicate within 1h", "time() - max by (tenant) ({name} > 0) < 3600"),
+    catalog.LAST_FINDING: ("who had a finding within 1h", "time() - max by (tenant) ({name} > 0) < 3600"),
     catalog.LAST_MISMATCH: ("who had a mismatch within 1h", "time() - max by (tenant) ({name} > 0) < 3600"),
     catalog.TENANT_CREATED: ("age of each tenant, in days", "(time() - max by (tenant) ({name})) / 86400"),
     catalog.WEBHOOK_REQUESTS: (

@@ -13,49 +13,17 @@ from bw_exporter import housekeeping
 from bw_exporter.checks import invoice_mismatch
 from bw_exporter.config.check_settings import InvoiceMismatchSettings
 from bw_exporter.store import open_store
-from bw_simulator.shop.objects import invoices, subscriptions
+from bw_simulator.shop.objects import invoices
 from support.books import NOW, Books, tenant
+
+from .billing import Billing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bw_exporter.store import Store
-    from bw_simulator.shop.shapes import Shape
 
 CHECKS, ABSTENTIONS = "billing_invoice_checks_total", "billing_invoice_abstentions_total"
-
-
-class Billing:
-    """One customer's subscription and the invoices made of it."""
-
-    def __init__(self, books: Books, shape: Shape = "new") -> None:
-        self.books, self.shape = books, shape
-        self.born_at = NOW - 30 * 86400
-
-    def item(self, unit_amount: int | None = 2000, quantity: int | None = 1, **price: Any) -> dict[str, Any]:
-        made = subscriptions.price(self.books.ids, unit_amount=unit_amount, **price)
-        return subscriptions.subscription_item(
-            self.books.ids, price=made, created_at=self.born_at, quantity=quantity, id="si_1"
-        )
-
-    def tell(
-        self, *items: dict[str, Any], stage: str = "created", at: int | None = None, **fields: Any
-    ) -> None:
-        about = subscriptions.subscription(
-            self.books.ids, created_at=self.born_at, items=list(items), id="sub_1", shape=self.shape, **fields
-        )
-        at = self.born_at if at is None else at
-        self.books.send(f"customer.subscription.{stage}", about, created_at=at, shape=self.shape)
-
-    def line(self, item: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        fields = {"period_start_at": NOW, "shape": self.shape, **fields}
-        return invoices.subscription_line(self.books.ids, subscription="sub_1", item=item, **fields)
-
-    def invoice(self, *lines: dict[str, Any], kind: str = "finalized", **fields: Any) -> dict[str, Any]:
-        fields = {"subscription": "sub_1", "finalized_at": NOW, "created_at": NOW, **fields}
-        about = invoices.invoice(self.books.ids, lines=list(lines), shape=self.shape, **fields)
-        self.books.send(f"invoice.{kind}", about, shape=self.shape)
-        return about
 
 
 @pytest.fixture(params=["old", "new"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bw_exporter.checks import periods
 from bw_exporter.facts.invoices import InvoiceLine, InvoiceSeen
@@ -85,6 +85,18 @@ class Verdict:
     lines: tuple[BadLine, ...] = ()
 
 
+class Dated(Protocol):
+    """An invoice's times, in Unix seconds."""
+
+    @property
+    def created_at(self) -> int:
+        """When it was drawn up."""
+
+    @property
+    def finalized_at(self) -> int:
+        """When it was finalised."""
+
+
 def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, evicted: bool) -> Verdict:
     """Judge an invoice by the versions that were in force around it.
 
@@ -92,9 +104,8 @@ def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, 
     `evicted` says that versions older than the first are forgotten.
     """
     test_clock = invoice.test_clock or any(version.test_clock for version in versions)
-    candidates = list(versions if test_clock else _in_force(invoice, versions))
-    # Before the first version known there was another one, unless that version is the creation.
-    gap = "" if not versions or versions[0].first else _gap(invoice, versions[0], evicted=evicted)
+    candidates = list(versions if test_clock else in_force(invoice, versions))
+    gap = unknown_before(invoice, versions, evicted=evicted)
     bad, ok, reasons, prorated = [], 0, list[str](), 0
     for line in invoice.lines:
         if line.proration or line.kind == "one_off":
@@ -121,7 +132,8 @@ def judge(invoice: InvoiceSeen, versions: Sequence[Version], tolerance: int, *, 
     return Verdict("abstained", "only_prorations" if prorated else "no_line")
 
 
-def _in_force(invoice: InvoiceSeen, versions: Sequence[Version]) -> Iterator[Version]:
+def in_force(invoice: Dated, versions: Sequence[Version]) -> Iterator[Version]:
+    """Yield the versions that were in force around an invoice."""
     begins, ends = invoice.created_at - SLACK_SECONDS, invoice.finalized_at + SLACK_SECONDS
     for index, version in enumerate(versions):
         # Which of two versions of one second came last is not known: both were in force until the next.
@@ -130,8 +142,9 @@ def _in_force(invoice: InvoiceSeen, versions: Sequence[Version]) -> Iterator[Ver
             yield version
 
 
-def _gap(invoice: InvoiceSeen, oldest: Version, *, evicted: bool) -> str:
-    if oldest.order[0] <= invoice.created_at - SLACK_SECONDS:
+def unknown_before(invoice: Dated, versions: Sequence[Version], *, evicted: bool) -> str:
+    """Return why a version in force around an invoice is not known, if so: one from before the oldest known."""
+    if not versions or versions[0].first or versions[0].order[0] <= invoice.created_at - SLACK_SECONDS:
         return ""
     return "state_evicted" if evicted else "subscription_unknown"
 
@@ -176,7 +189,7 @@ def _priced(  # noqa: C901, PLR0911 - one return per rule
         if line.period_start_at < version.trial_end_at:
             return "ok"
     unit = Decimal(price.unit_amount)
-    expected = unit * _units(price.quantity, price)
+    expected = unit * units(price.quantity, price)
     for amount in (line.amount, line.subtotal):
         # Fractions of a minor unit are rounded by a rule of Stripe's own; within one unit is right.
         if amount is not None and abs(amount - expected) < 1 + tolerance:
@@ -205,7 +218,8 @@ def _is_part(line: InvoiceLine, price: Price, expected: Decimal, tolerance: int)
     )
 
 
-def _units(quantity: int, price: Price) -> int:
+def units(quantity: int, price: Price) -> int:
+    """Return how many units of a price a quantity is."""
     if not price.divide_by:
         return quantity
     return -(-quantity // price.divide_by) if price.round_up else quantity // price.divide_by
@@ -213,7 +227,7 @@ def _units(quantity: int, price: Price) -> int:
 
 def _kind(line: InvoiceLine, price: Price, unit: Decimal) -> Literal["unit_price", "quantity", "amount"]:
     counted = line.quantity is not None and line.quantity != price.quantity
-    if counted and line.amount == unit * _units(line.quantity or 0, price):
+    if counted and line.amount == unit * units(line.quantity or 0, price):
         return "quantity"
     if line.unit_amount is not None and line.unit_amount != unit:
         return "unit_price"

@@ -32,7 +32,10 @@ NAME = "invoice_mismatch"
 DETAILS = ("invoice", "subscription", "lines", "link")
 FACTS = (InvoiceSeen, SubscriptionSeen)
 
-_PLAN, _JUDGED = "plan", "judged"
+PLAN = "plan"
+"""The kind under which a subscription's versions are remembered."""
+
+_JUDGED = "judged"
 _VERSIONS = 16
 _FINAL_STATUSES = ("open", "paid", "uncollectible")
 _NOT_APPLICABLE = ("subscription_threshold", "automatic_pending_invoice_item_invoice", "upcoming")
@@ -138,7 +141,7 @@ def _finding(verdict: Verdict, invoice: InvoiceSeen, tenant: str, now: int) -> F
 
 
 def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) -> None:
-    plan = load(Plan, tx, tenant, _PLAN, seen.subscription)
+    plan = load(Plan, tx, tenant, PLAN, seen.subscription)
     version = Version(
         order=seen.order,
         first=seen.first,
@@ -153,7 +156,7 @@ def _remember(seen: SubscriptionSeen, tx: Transaction, tenant: str, now: int) ->
     kept = [each for index, each in enumerate(versions) if not _inside_a_run(versions, index)]
     following = Plan([*map(_raw, kept[-_VERSIONS:])], plan.evicted or len(kept) > _VERSIONS)
     keep_until = now + ENDED_SUBSCRIPTION_SECONDS if kept[-1].ended else FOREVER
-    save(following, tx, tenant, _PLAN, seen.subscription, keep_until)
+    save(following, tx, tenant, PLAN, seen.subscription, keep_until)
 
 
 def _inside_a_run(versions: list[Version], index: int) -> bool:
@@ -208,7 +211,7 @@ class _Case:
         return cls(invoice=InvoiceSeen(**invoice, lines=lines), **raw)
 
     def verdict(self, tx: Transaction, tenant: str) -> Verdict:
-        plan = load(Plan, tx, tenant, _PLAN, self.invoice.subscription or "")
+        plan = load(Plan, tx, tenant, PLAN, self.invoice.subscription or "")
         versions = [Version.of(raw) for raw in plan.versions]
         return judge(self.invoice, versions, self.tolerance, evicted=plan.evicted)
 

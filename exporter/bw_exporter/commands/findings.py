@@ -26,7 +26,7 @@ from bw_exporter.errors import BillingWatchError
 def command(*, storage_url: str, tenant: str | None, since: int, limit: int, format: str) -> None:  # noqa: A002 - the flag's own name
     """List what the checks found, newest first.
 
-    Findings are duplicate charges and invoice mismatches; they are kept 90 days.
+    Findings are duplicate charges, invoice mismatches and what else the checks report; they are kept 90 days.
     """
     from bw_exporter.monitoring import findings_table, tenant_names
     from bw_exporter.store import open_reader

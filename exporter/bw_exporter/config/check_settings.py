@@ -60,6 +60,17 @@ class InvoiceMismatchSettings(CheckSettings):
     )
 
 
+class InvoiceCheckSettings(CheckSettings):
+    """What checks of whole invoices take; durations in seconds."""
+
+    grace: Annotated[int, DurationBetween("0", "1d")] = Field(
+        900, description="How long a void, a credit note or a late event is waited for before it counts."
+    )
+    hold: Annotated[int, DurationBetween("1m", "7d")] = Field(
+        3600, description="How long the alert stands after one was found."
+    )
+
+
 def _bucket(seconds: int) -> int:
     """Only a bucket's bound can be counted exactly."""
     if seconds in LAG_BUCKETS_SECONDS:

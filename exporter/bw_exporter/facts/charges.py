@@ -184,6 +184,8 @@ _SOLD = (
     catalog.DUPLICATE_AMOUNT,
     catalog.DUPLICATE_SKIPPED,
     catalog.LAST_DUPLICATE,
+    catalog.FINDINGS,
+    catalog.LAST_FINDING,
 )
 _FAILED = (catalog.CHARGE_ATTEMPTS, catalog.CHARGE_FAILURES)
 

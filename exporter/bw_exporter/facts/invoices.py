@@ -15,6 +15,8 @@ from bw_exporter.metrics.money import currency_label
 
 _BILLED_STATUSES = ("open", "paid", "uncollectible")
 _INVOICE_PREFIX = "in_"
+_CREDIT_NOTES = ("pre_payment_credit_notes_amount", "post_payment_credit_notes_amount")
+_DISCOUNTS = ("discount", "discounts", "total_discount_amounts", "total_pretax_credit_amounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class InvoiceLine:
 class InvoiceSeen:
     """An invoice's snapshot as the mismatch check needs it; `event_at` is when the event was made.
 
-    `revision` marks one that a person made of a finalised one, with other lines on purpose.
+    `revision` marks one that a person made of a finalised one, with other lines on purpose. `total` and `amount_due`
+    are in minor units of `currency`, a label value. `credited`: a credit note was made for it. `discounted`: a coupon
+    or a credit of another kind made it smaller.
     """
 
     invoice: str
@@ -92,6 +96,11 @@ class InvoiceSeen:
     livemode: bool
     lines: tuple[InvoiceLine, ...]
     revision: bool = False
+    total: int | None = None
+    amount_due: int = 0
+    currency: str = ""
+    credited: bool = False
+    discounted: bool = False
 
 
 InvoiceFact = InvoicePaid | InvoicePaymentFailed | InvoicePayment | InvoiceBilled | InvoiceSeen
@@ -123,6 +132,11 @@ def invoice_seen(event: Event) -> tuple[InvoiceFact, ...]:
         livemode=event.livemode is not False,
         lines=tuple(_line(line) for line in reading.listing(invoice, "lines")),
         revision=reading.text(reading.mapping(invoice, "from_invoice"), "action") == "revision",
+        total=reading.integer(invoice, "total"),
+        amount_due=reading.integer(invoice, "amount_due") or 0,
+        currency=currency_label(reading.text(invoice, "currency")),
+        credited=any(reading.integer(invoice, name) for name in _CREDIT_NOTES),
+        discounted=any(invoice.get(name) for name in _DISCOUNTS),
     )
     return (seen, *_billed(invoice, seen), *_payments(invoice, invoice_id))
 
@@ -246,7 +260,13 @@ def _line(line: Json) -> InvoiceLine:
     )
 
 
-_CHECKED = (catalog.INVOICE_CHECKS, catalog.INVOICE_ABSTENTIONS, catalog.LAST_MISMATCH)
+_CHECKED = (
+    catalog.INVOICE_CHECKS,
+    catalog.INVOICE_ABSTENTIONS,
+    catalog.LAST_MISMATCH,
+    catalog.FINDINGS,
+    catalog.LAST_FINDING,
+)
 _PAID = (catalog.INVOICES_PAID, catalog.INVOICES_PAID_AMOUNT, catalog.REVENUE)
 _DUPLICATES = (catalog.DUPLICATE_CHARGES,)
 

@@ -64,6 +64,11 @@ INVOICE_ABSTENTIONS = (
     "state_evicted", "partial_period", OTHER,
 )  # fmt: skip
 
+FINDING_KINDS = (
+    "duplicate_charge", "invoice_mismatch", "missed_renewal", "double_invoice", "negative_invoice",
+    "currency_mismatch", "unpaid_subscription", "card_reuse",
+)  # fmt: skip
+
 CATCH_UP_ERRORS = ("authentication", "permission", "rate_limited", "unreachable", "other")
 
 IGNORED_REASONS = ("redelivered", "wrong_mode", "connect", "thin", "malformed", "destination_copy")

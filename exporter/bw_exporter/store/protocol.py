@@ -39,7 +39,7 @@ Mark = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One duplicate charge or invoice mismatch; `details` holds amounts, Stripe ids and a dashboard link."""
+    """What a check found, such as one duplicate charge; `details` holds amounts, Stripe ids and a dashboard link."""
 
     found_at: int
     tenant: str

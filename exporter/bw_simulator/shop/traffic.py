@@ -26,8 +26,8 @@ _DISPUTES_A_DAY = 2
 _DAY_SECONDS = 86400
 _REMEMBERED_CHARGES = 200
 _REMEMBERED_MEMBERS = 5000
-_BILLED_AGAIN_SECONDS = 2 * 3600
-"""A customer is not charged again sooner, so that no two charges look like duplicates."""
+_BILLED_AGAIN_SECONDS = 30 * _DAY_SECONDS
+"""A subscription is not billed again before its month is over."""
 
 _Happening: TypeAlias = Callable[[int], list[Json]]
 

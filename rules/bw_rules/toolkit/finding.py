@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
-from bw_rules.toolkit.promql import Counter, Recording, Scope
+from bw_exporter.metrics import catalog
+from bw_rules.toolkit.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.toolkit.promql import HOUR, Counter, Recording, Scope, counter
 
 if TYPE_CHECKING:
     from bw_exporter.metrics.family import Family
@@ -83,3 +84,10 @@ class Finding:
         when = ((ALWAYS, 0), (last, last)) if last else ((ALWAYS, 0),)
         times = [Series(self.last.name, when, timestamps=True)] if self.last else []
         return Case(name, outcome, (*counters, *times), fine=True)
+
+
+def of_kind(kind: str) -> Finding:
+    """Return the detector's part that is the same for every check that reports findings of a kind."""
+    where = f'kind="{kind}"'
+    found = counter(catalog.FINDINGS, where=where, bridge=6 * HOUR, name=f"billing_findings_{kind}")
+    return Finding(found, None, catalog.FINDINGS, where)

@@ -51,3 +51,16 @@ LAST_MISMATCH = Family(
     "gauge",
     "When an invoice mismatch was last found; 0 means never.",
 )
+FINDINGS = Family(
+    58,
+    "billing_findings_total",
+    "counter",
+    "Findings of the checks, each once, by kind.",
+    (closed("kind", lists.FINDING_KINDS),),
+)
+LAST_FINDING = Family(
+    59,
+    "billing_last_finding_timestamp_seconds",
+    "gauge",
+    "When a check last found something; 0 means never.",
+)

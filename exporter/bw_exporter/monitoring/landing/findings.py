@@ -85,6 +85,41 @@ def _invoice_mismatch(details: Mapping[str, Any]) -> _Read:
     return _Read("Invoice mismatch", subject, _too_much(lines), tuple(said), ", ".join(ids))
 
 
+def _double_invoice(details: Mapping[str, Any]) -> _Read:
+    start_at, end_at = details.get("period_start_at"), details.get("period_end_at")
+    when = (
+        f" from {moment(start_at)} to {moment(end_at)}"
+        if isinstance(start_at, int) and isinstance(end_at, int)
+        else ""
+    )
+    return _Read(
+        "Double invoice",
+        str(details.get("invoice", "")),
+        money(details.get("amount", ""), details.get("currency")),
+        (f"Another invoice asks for the same time of the same subscription{when}, and both are due.",),
+        f"after {details.get('duplicate_of', '')}, subscription {details.get('subscription', '')}",
+    )
+
+
+def _negative_invoice(details: Mapping[str, Any]) -> _Read:
+    currency = details.get("currency")
+    said = "The invoice gives money instead of asking for it, and no proration explains that."
+    if details.get("reason") == "zero":
+        expected = money(details.get("expected", ""), currency)
+        said = (
+            f"The invoice asks for nothing, though the subscription costs {expected}; no coupon or trial explains "
+            "that."
+        )
+    subscription = details.get("subscription")
+    return _Read(
+        "Zero invoice" if details.get("reason") == "zero" else "Negative invoice",
+        str(details.get("invoice", "")),
+        money(details.get("amount", ""), currency),
+        (said,),
+        f"subscription {subscription}" if subscription else "",
+    )
+
+
 def _too_much(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return what was billed beyond the expected, by currency; less than nothing where too little was."""
     sums: dict[str, Decimal] = {}
@@ -118,4 +153,6 @@ def _other(details: Mapping[str, Any]) -> _Read:
 _READ: Mapping[str, Callable[[Mapping[str, Any]], _Read]] = {
     "duplicate_charge": _duplicate_charge,
     "invoice_mismatch": _invoice_mismatch,
+    "double_invoice": _double_invoice,
+    "negative_invoice": _negative_invoice,
 }

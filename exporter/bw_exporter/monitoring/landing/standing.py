@@ -18,9 +18,13 @@ FAMILIES = (
     catalog.LAST_EVENT,
     catalog.LAST_DUPLICATE,
     catalog.LAST_MISMATCH,
+    catalog.LAST_FINDING,
     catalog.WEBHOOK_REQUESTS,
 )
 """What a standing is made of."""
+
+_LAST_FOUND = (catalog.LAST_FINDING, catalog.LAST_DUPLICATE, catalog.LAST_MISMATCH)
+"""Findings of before LAST_FINDING was kept moved the others alone."""
 
 RECENT_SECONDS = 900
 FOUND_SECONDS = 86_400
@@ -41,7 +45,7 @@ class State:
 STATES = (
     State("refused", "bad", "Refused", "Requests come and are refused; no valid event has come since."),
     State("ignored", "bad", "Ignored", "Events come, validly signed, and none of them is counted."),
-    State("found", "bad", "Findings", "A duplicate charge or an invoice mismatch was found within 24 hours."),
+    State("found", "bad", "Findings", "A check found something within 24 hours, such as a duplicate charge."),
     State("silent", "warn", "Silent", "Nothing has come for longer than silent_lapse allows."),
     State("partly", "warn", "Partly refused", "Some requests of the last 15 minutes were refused."),
     State("waiting", "wait", "Not reached yet", "No request has come to this tenant's address."),
@@ -113,7 +117,7 @@ def standing(tenant: Tenant, found: Counts, recent: Recent, now: int) -> Standin
         if (count := of(found, catalog.EVENTS_IGNORED, reason))
     )
     last_event_at = of(found, catalog.LAST_EVENT)
-    found_at = max(of(found, catalog.LAST_DUPLICATE), of(found, catalog.LAST_MISMATCH))
+    found_at = max(of(found, last) for last in _LAST_FOUND)
     accepted = of(found, catalog.WEBHOOK_REQUESTS, "accepted")
     state = _state(
         tenant,
