@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from bw_simulator.shop.objects import payments
 from support.books import Books, tenant
@@ -9,6 +12,7 @@ if TYPE_CHECKING:
     from bw_exporter.store import Store
 
 REVENUE = "billing_revenue_minor_units_total"
+CHARGES = "billing_charges_total"
 
 
 def test_a_sale_is_counted_once_however_many_events_tell_of_it(books: Books) -> None:
@@ -63,6 +67,42 @@ def test_captures_in_parts_add_up_even_weeks_apart(books: Books) -> None:
         books.send("charge.captured", {**held, "captured": True, "amount_captured": captured})
     assert books.value(REVENUE) == 5000
     assert books.value("billing_charge_attempts_total") == 1
+
+
+@pytest.mark.parametrize("basis", ["charge", "payment_intent", "invoice"])
+def test_a_charge_that_took_money_is_one_sale_of_its_currency_in_any_order(store: Store, basis: str) -> None:
+    books = Books(store, tenant(revenue_basis=basis))
+    orders = list(permutations(range(4)))
+    for order in orders:
+        held = payments.charge(books.ids, created_at=books.now, amount=5000, currency="eur", captured=False)
+        intent = payments.payment_intent(
+            books.ids, created_at=books.now, amount=5000, currency="eur", charge=held["id"]
+        )
+        told = [
+            ("charge.succeeded", held),
+            ("charge.captured", {**held, "captured": True, "amount_captured": 3000}),
+            ("charge.captured", {**held, "captured": True, "amount_captured": 5000}),
+            ("payment_intent.succeeded", intent),
+        ]
+        for place in order:
+            books.send(*told[place])
+    assert books.value(CHARGES) == books.value(CHARGES, currency="eur") == len(orders)
+
+
+def test_a_charge_that_took_no_money_is_no_sale(books: Books) -> None:
+    books.send("charge.succeeded", payments.charge(books.ids, created_at=books.now, captured=False))
+    books.send("charge.succeeded", payments.charge(books.ids, created_at=books.now, amount=0))
+    books.send("charge.failed", payments.failed_charge(books.ids, created_at=books.now))
+    assert books.value(CHARGES) == 0
+    assert books.value("billing_charge_attempts_total") == 3
+
+
+def test_on_the_payment_intent_basis_a_sale_needs_no_charge_events(store: Store) -> None:
+    books = Books(store, tenant(revenue_basis="payment_intent"))
+    for charge in ("ch_1", "ch_2"):
+        intent = payments.payment_intent(books.ids, created_at=books.now, amount=1500, charge=charge)
+        books.send("payment_intent.succeeded", intent)
+    assert books.value(CHARGES, currency="usd") == 2
 
 
 def test_a_pending_bank_debit_is_revenue_only_when_it_succeeds(books: Books) -> None:

@@ -45,6 +45,7 @@ def charge_made(fact: ChargeMade, state: Charge, tenant: Tenant) -> tuple[Charge
     changes: list[Change] = []
     if not state.attempted:
         changes.append(Add(catalog.CHARGE_ATTEMPTS))
+    changes += _sale(fact.currency, fact.taken, state)
     more = fact.taken - state.taken
     if more > 0 and tenant.revenue_basis == "charge":
         changes.append(Add(catalog.REVENUE, (fact.currency,), more))
@@ -66,11 +67,12 @@ def payment_intent_money(
 
 
 def payment_intent_attempt(
-    _fact: PaymentIntentSucceeded, state: Charge, _tenant: Tenant
+    fact: PaymentIntentSucceeded, state: Charge, _tenant: Tenant
 ) -> tuple[Charge, list[Change]]:
-    """Count the attempt behind a payment intent where the tenant's endpoint gets no charge events."""
+    """Count the charge behind a payment intent where the tenant's endpoint gets no charge events."""
     changes: list[Change] = [] if state.attempted else [Add(catalog.CHARGE_ATTEMPTS)]
-    return replace(state, attempted=True), changes
+    changes += _sale(fact.currency, fact.amount, state)
+    return replace(state, attempted=True, taken=max(fact.amount, state.taken)), changes
 
 
 def payment_intent_failed(
@@ -87,6 +89,11 @@ def authentication_failed(
     if fact.charge is not None or state.counted:
         return None, []
     return Seen(counted=True), [Add(catalog.AUTHENTICATION_FAILURES)]
+
+
+def _sale(currency: str, taken: int, state: Charge) -> list[Change]:
+    """A charge is a sale once it has taken money, however often it takes more."""
+    return [Add(catalog.CHARGES, (currency,))] if taken > 0 and not state.taken else []
 
 
 def _failure(reason: str, state: Charge) -> tuple[Charge, list[Change]]:

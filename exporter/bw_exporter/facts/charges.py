@@ -179,6 +179,7 @@ def _failure_reason(code: str | None, decline: str | None) -> str:
 
 _SOLD = (
     catalog.CHARGE_ATTEMPTS,
+    catalog.CHARGES,
     catalog.REVENUE,
     catalog.DUPLICATE_CHARGES,
     catalog.DUPLICATE_AMOUNT,
@@ -195,7 +196,7 @@ READERS = {
     "charge.failed": Reader(charge_failed, _FAILED, explains=(catalog.DUPLICATE_CHARGES,)),
     "payment_intent.succeeded": Reader(
         payment_intent_succeeded,
-        (catalog.CHARGE_ATTEMPTS, catalog.REVENUE),
+        (catalog.CHARGE_ATTEMPTS, catalog.CHARGES, catalog.REVENUE),
         explains=(catalog.DUPLICATE_CHARGES,),
     ),
     "payment_intent.payment_failed": Reader(

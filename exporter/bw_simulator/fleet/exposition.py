@@ -58,6 +58,11 @@ def write_shop(
     for stream in shop.streams:
         taken = count(_paid_in(stream.currency), before * 50_000, money=True)
         write("billing_revenue_minor_units_total", f'currency="{stream.currency}"', taken)
+    write("billing_revenue_minor_units_total", 'currency="other"', [0] * len(at))
+    for stream in shop.streams:
+        sold = count(_paid_in(stream.currency), before * 9)
+        write("billing_charges_total", f'currency="{stream.currency}"', sold)
+    write("billing_charges_total", 'currency="other"', [0] * len(at))
     write(
         "billing_invoice_payment_failures_total", "", count(lambda e: _failed(e) and e.invoice, before // 7)
     )
@@ -108,6 +113,9 @@ def write_exporter(out: TextIO, shops: Iterable[Shop], scrapes: Iterable[tuple[i
     for currency in sorted({stream.currency for shop in shops for stream in shop.streams}):
         head = f'billing_currency_minor_units{{currency="{currency}",{_TARGET}}} {_MINOR_UNITS.get(currency, 100)}'
         out.write("".join([f"{head} {at}\n" for at, answered in every if answered]))
+    began = every[0][0] - _KNOWN_FOR_DAYS * DAY
+    head = f'billingwatch_family_began_timestamp_seconds{{family="billing_charges_total",{_TARGET}}} {began}'
+    out.write("".join([f"{head} {at}\n" for at, answered in every if answered]))
     out.write("".join([f"up{{{_TARGET}}} {int(answered)} {at}\n" for at, answered in every]))
     out.write("# EOF\n")
 

@@ -18,6 +18,13 @@ CHARGE_FAILURES = Family(
     "Charges seen failed, each once, by failure code or listed decline reason.",
     (open_ended("reason", lists.FAILURE_REASONS),),
 )
+CHARGES = Family(
+    90,
+    "billing_charges_total",
+    "counter",
+    "Charges that took money, each once, by currency.",
+    (CURRENCY,),
+)
 AUTHENTICATION_FAILURES = Family(
     5,
     "billing_authentication_failures_total",
