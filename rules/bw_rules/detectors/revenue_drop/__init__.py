@@ -70,10 +70,12 @@ DETECTOR = judged_by(
         "usual at this time of the week: by `drop_pct` percent or more, and by more than chance explains. Usual is "
         "the second lowest of four weeks (the lower of two, `past`), so that one holiday or renewal day among them "
         "changes nothing. Or a day's money alone is a quarter of the usual or less, where 24 sales are usual. Sales "
-        "are those of all currencies together, of which each has its part; a currency that seldom brings money is "
-        "not judged. Where Prometheus knows less than two weeks, nothing fires. With `sensitivity: fixed`: gross "
-        "revenue of the window is lower by `drop_pct` percent or more than the average of the baseline before it, or "
-        "than the same weekdays in it. Each currency is looked at alone.",
+        "are the charges that took money in the currency (`billing_charges_total`). Where those are not yet known for "
+        "four weeks, as after an upgrade, all sales of the tenant stand for them, of which each currency has its part; "
+        "of several currencies, one that seldom brings money is not judged meanwhile. Where Prometheus knows less than "
+        "two weeks, nothing fires. With `sensitivity: fixed`: gross revenue of the window is lower by `drop_pct` "
+        "percent or more than the average of the baseline before it, or than the same weekdays in it. Each currency is "
+        "looked at alone.",
         impact="Sales are missing: nobody buys, nobody can pay, or a renewal run did not happen.",
         first="1. Do charges fail (BillingChargeFailureSpike) or are there fewer attempts? Ask for those of the last "
         f"day, now and at the same time a week ago:{first_look(catalog.CHARGE_ATTEMPTS, '', '1d')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bw_exporter.metrics import catalog
+from bw_rules.toolkit.habit import told_apart
 from bw_rules.toolkit.promql import Counter, counter
 
 ON = "tenant, currency"
@@ -10,12 +11,18 @@ REVENUE = counter(catalog.REVENUE, by=("tenant", "currency"), young_from_zero=Fa
 
 
 def _sales() -> Counter:
-    """All sales of the tenant under each of its currencies; `evidence` gives each currency its part of them."""
+    """Charges that took money, by currency; and all sales of the tenant under each of its currencies.
+
+    The latter stand for the former until a past of those is known. `share` says which of them count, and gives each
+    currency its part of all sales.
+    """
+    charges = f"max by ({ON}) ({catalog.CHARGES.name}{{$job}})"
     currencies = f"max by ({ON}) ({catalog.REVENUE.name}{{$job}})"
     attempts = f"max by (tenant) ({catalog.CHARGE_ATTEMPTS.name}{{$job}})"
     failures = f"sum by (tenant) (max by (tenant, reason) ({catalog.CHARGE_FAILURES.name}{{$job}}))"
     sales = f"0 * {currencies}\n+ on (tenant) group_left ()\n({attempts} - on (tenant) {failures})"
-    return Counter("billing_sales", sales, ("tenant", "currency"), young_from_zero=False)
+    both = told_apart("of", (("charges", charges), ("attempts", sales)))
+    return Counter("billing_sales", both, ("tenant", "currency", "of"), young_from_zero=False)
 
 
 SALES = _sales()

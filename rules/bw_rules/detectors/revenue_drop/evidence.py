@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
+from bw_rules.detectors.revenue_drop import share
 from bw_rules.detectors.revenue_drop.counters import ON, REVENUE, SALES
 from bw_rules.detectors.revenue_drop.evidence_cases import cases
-from bw_rules.detectors.revenue_drop.share import part_of_sales, part_of_sales_name
+from bw_rules.detectors.revenue_drop.share import PART
 from bw_rules.toolkit import habit
 from bw_rules.toolkit.bars import COLLAPSE, COLLAPSE_SALES, DROP_WINDOWS, of_revenue
 from bw_rules.toolkit.detector import MONEY, Method, first_of
@@ -58,31 +59,35 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: A
         REVENUE.lost(scope),
         SALES.lost(scope),
         Recording(RECEIVED, habit.told_apart("window", windows(REVENUE))),
-        Recording(SOLD, habit.told_apart("window", windows(SALES))),
+        Recording(SOLD, _of_the_currency(scope, habit.told_apart("window", windows(SALES)))),
     )
 
 
 def habits(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Return usual money and sales of each window, each currency's part of the sales, and what chance may leave."""
     clock = f"tenant:{REVENUE.name}:clock_changed{_suffix(t)}"
-    found = [Recording(clock, habit.clock_changed(scope, t.weeks))]
+    found = [Recording(clock, habit.clock_changed(scope, t.weeks)), *share.recordings(scope)]
     for counted in (REVENUE, SALES):
         ahead = f"tenant:{counted.name}:usual_ahead{_suffix(t)}"
         short = [(duration(w), _weeks(counted, t, scope, w, HOUR)) for w in DROP_WINDOWS if w < DAY]
         found.append(Recording(ahead, habit.told_apart("window", short)))
         long = [(duration(w), _weeks(counted, t, scope, w, 0)) for w in DROP_WINDOWS if w >= DAY]
-        by_the_clock = habit.by_the_clock(scope.recorded(ahead), scope.recorded(clock), _OF)
-        found.append(Recording(_usual(counted, t), f"{by_the_clock}\nor\n{habit.told_apart('window', long)}"))
-    part = habit.read(scope.recorded(part_of_sales_name(t.weeks)))
-    usual = {w: habit.read(_window(scope, _usual(SALES, t), duration(w))) for w in DROP_WINDOWS}
-    due = [(w, f"({sales} * on ({ON}) group_left () {part})") for w, sales in usual.items()]
-    roots = ((duration(w), f"sqrt({2 * of_revenue(t.sensitivity, w):g} / ({sales} > 0))") for w, sales in due)
+        on = ", ".join((*counted.by, "window"))
+        by_the_clock = habit.by_the_clock(scope.recorded(ahead), scope.recorded(clock), on)
+        usual = f"{by_the_clock}\nor\n{habit.told_apart('window', long)}"
+        if counted is SALES:
+            usual = _of_the_currency(scope, usual)
+        found.append(Recording(_usual(counted, t), usual))
+    due = {w: habit.read(_window(scope, _usual(SALES, t), duration(w))) for w in DROP_WINDOWS}
+    roots = (
+        (duration(w), f"sqrt({2 * of_revenue(t.sensitivity, w):g} / ({sales} > 0))")
+        for w, sales in due.items()
+    )
     root = f"tenant:{SALES.name}:root_{t.sensitivity}{_suffix(t)}"
     u = habit.read(scope.recorded(root))
     kept = f"1 - {u} * (1 - {u} * (0.166667 + {u} * (0.013889 + 0.010399 * {u})))"
     return (
         *found,
-        *part_of_sales(t.weeks, scope),
         Recording(root, habit.told_apart("window", roots)),
         Recording(_keep(t), f"clamp_min({kept}, 0) and {u} <= {sqrt(2):.6f}"),
     )
@@ -94,7 +99,13 @@ def _weeks(counted: Counter, t: Thresholds, scope: Scope, window: int, ahead: in
     def grew(ago: int) -> str:
         return counted.delta(scope, window, ago - ahead).expr
 
-    return habit.second_lowest(t.weeks, window, ON, grew, least=window > DAY)
+    return habit.second_lowest(t.weeks, window, ", ".join(counted.by), grew, least=window > DAY)
+
+
+def _of_the_currency(scope: Scope, sales: str) -> str:
+    """Return PromQL for the sales of each currency: of its own charges, or its part of all."""
+    part = habit.read(scope.recorded(PART))
+    return f"sum by ({_OF}) (\n  (\n{indented(sales, 4)}\n  )\n  * on ({ON}, of) group_left () {part}\n)"
 
 
 def _window(scope: Scope, name: str, window: str) -> str:
@@ -118,8 +129,7 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
     usual = habit.read(beside.recorded(_usual(REVENUE, t)))
     day = habit.read(_window(beside, _usual(REVENUE, t), "1d"))
     sales = habit.read(_window(beside, _usual(SALES, t), "1d"))
-    part = habit.read(beside.recorded(part_of_sales_name(t.weeks)))
-    alone = f"{COLLAPSE} * {day} and on ({ON}) ({sales} * on ({ON}) {part} >= {COLLAPSE_SALES})"
+    alone = f"{COLLAPSE} * {day} and on ({ON}) ({sales} >= {COLLAPSE_SALES})"
     week = habit.read(_window(beside, _usual(REVENUE, t), "7d"))
     units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
     least = times(t.min_daily_revenue, units)
@@ -137,7 +147,7 @@ def condition(t: Thresholds, scope: Scope) -> str:
     beside = scope.beside
     level = f"min by ({_OF}) ({habit.read(beside.recorded(LEVEL))})"
     usual = habit.read(beside.recorded(_usual(SALES, t)))
-    part = habit.read(beside.recorded(part_of_sales_name(t.weeks)))
+    part = habit.read(beside.recorded(PART))
     sold = f"{beside.recorded(SOLD)} <= on ({_OF}) {usual} * on ({_OF}) {_kept(t, beside)}"
     return (
         f"min by ({ON}) (\n"

@@ -97,4 +97,48 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             each=max(t.min_daily_revenue * 100 // _A_DAY - 1, 0),
         ),
         sold("a store restored from a backup", "quiet", _A_DAY, _A_DAY * price, lost=_A_DAY),
+        _seldom(t, "the few sales of a small tenant stopped six days ago", "fires", 6),
+        _seldom(t, "the few sales of a small tenant stopped two days ago", "quiet", 2),
+        _currencies(t, "the few sales of one of two currencies stopped", "fires", every=8 * HOUR),
+        _currencies(t, "a currency of a sale every other day had none for six", "quiet", every=48 * HOUR),
     )
+
+
+def _seldom(t: Thresholds, name: str, outcome: Outcome, days: int) -> Case:
+    """A sale every eight hours until so many days ago; of the other currencies nothing was ever sold."""
+    price = 8 * max(1000, -(-t.min_daily_revenue * 100 // _A_DAY) + 1)
+    times = range((t.weeks * 7 + 2) * DAY, days * DAY, -8 * HOUR)
+    sales: Steps = ((ALWAYS, 0), *((ago, number) for number, ago in enumerate(times, 1)))
+    series = (
+        Series(catalog.CHARGE_ATTEMPTS.name, sales),
+        Series(catalog.CHARGE_FAILURES.name, ((ALWAYS, 0),), 'reason="other"'),
+        Series(catalog.REVENUE.name, _worth(sales, price), 'currency="usd"'),
+        Series(catalog.REVENUE.name, ((ALWAYS, 0),), 'currency="other"'),
+    )
+    return Case(name, outcome, series, every=HOUR)
+
+
+def _currencies(t: Thresholds, name: str, outcome: Outcome, *, every: int) -> Case:
+    """Two currencies whose charges are counted since long ago, of which one had its last sale six days ago."""
+    price = max(1000, -(-t.min_daily_revenue * 100 // _A_DAY) + 1) * every // HOUR
+    since = (t.weeks * 7 + 2) * DAY
+    goes_on: Steps = ((ALWAYS, 0), *((ago, n) for n, ago in enumerate(range(since, 0, -HOUR), 1)))
+    stopped: Steps = ((ALWAYS, 0), *((ago, n) for n, ago in enumerate(range(since, 6 * DAY, -every), 1)))
+    series = [
+        Series(catalog.CHARGE_ATTEMPTS.name, goes_on),
+        Series(catalog.CHARGE_FAILURES.name, ((ALWAYS, 0),), 'reason="other"'),
+        Series(
+            catalog.FAMILY_BEGAN.name,
+            ((ALWAYS, 40 * DAY),),
+            f'family="{catalog.CHARGES.name}"',
+            timestamps=True,
+        ),
+    ]
+    for currency, sales in (("usd", goes_on), ("eur", stopped)):
+        series.append(Series(catalog.CHARGES.name, sales, f'currency="{currency}"'))
+        series.append(Series(catalog.REVENUE.name, _worth(sales, price), f'currency="{currency}"'))
+    return Case(name, outcome, tuple(series), every=HOUR)
+
+
+def _worth(sales: Steps, price: int) -> Steps:
+    return tuple((ago, (number or 0) * price) for ago, number in sales)
