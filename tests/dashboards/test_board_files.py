@@ -163,7 +163,8 @@ def test_every_family_is_on_some_dashboard() -> None:
         catalog.LAST_DUPLICATE.name,
         catalog.LAST_MISMATCH.name,
         catalog.TENANT_UTC_OFFSET.name,
-    }, "findings are drawn as counts, and a clock's offset is for the rules"
+        catalog.CATCH_UP_INTERVAL.name,
+    }, "findings are drawn as counts; a clock's offset and an interval are for the rules"
 
 
 def test_every_threshold_that_the_rules_record_is_drawn_beside_its_value() -> None:

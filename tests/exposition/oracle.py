@@ -82,6 +82,8 @@ class Oracle(Collector):
         yield _metric(catalog.TENANT_INFO, ("tenant", "name", "mode"), tenants)
         offsets = [((each.id,), 0) for each in self.state.tenants]
         yield _metric(catalog.TENANT_UTC_OFFSET, ("tenant",), offsets)
+        asked = [((each.id,), 0) for each in self.state.tenants]
+        yield _metric(catalog.CATCH_UP_INTERVAL, ("tenant",), asked)
         units = [((code,), number) for code, number in MINOR_UNITS.items()]
         yield _metric(catalog.CURRENCY_MINOR_UNITS, ("currency",), units)
         # A new store has them all from its first registration on.

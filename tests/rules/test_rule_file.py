@@ -206,7 +206,7 @@ def test_severity_and_durations_are_as_documented_where_nobody_says_otherwise(
             "duplicate_charge": ("critical", None, None),
             "fraud_spike": ("critical", None, "1h"),
             "revenue_drop": ("critical", "15m", "1h"),
-            "silent_lapse": ("warning", "5m", None),
+            "silent_lapse": ("warning", None, None),
             "webhook_lag": ("warning", None, "1h"),
             "invoice_mismatch": ("warning", None, None),
         }.items()

@@ -60,7 +60,7 @@ def accounts(tenants: Iterable[Tenant]) -> list[Account]:
 
 def wanting(tenants: Tenants) -> list[Account]:
     """Return the accounts of tenants that want catch-up."""
-    return accounts(tenant for tenant in tenants.all if tenant.catch_up.every_seconds)
+    return accounts(tenant for tenant in tenants.all if tenant.asked_every_seconds)
 
 
 @dataclass(frozen=True, slots=True)

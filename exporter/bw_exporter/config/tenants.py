@@ -69,6 +69,11 @@ class Tenant:
     catch_up: CatchUp = CatchUp()
     destination_charges: DestinationCharges = "ignore"
 
+    @property
+    def asked_every_seconds(self) -> int:
+        """How often Stripe is asked for its events; 0 where there is no key, or it is not wanted."""
+        return self.catch_up.every_seconds if self.api_key else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:

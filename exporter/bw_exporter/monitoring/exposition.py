@@ -108,6 +108,10 @@ def _derived(state: ConfigState, health: StoreHealth, now: float) -> dict[int, b
             f'{catalog.TENANT_UTC_OFFSET.name}{{tenant="{tenant.id}"}} {offsets[tenant.timezone]}'
             for tenant in state.tenants.all
         ),
+        catalog.CATCH_UP_INTERVAL: "\n".join(
+            f'{catalog.CATCH_UP_INTERVAL.name}{{tenant="{tenant.id}"}} {tenant.asked_every_seconds}'
+            for tenant in state.tenants.all
+        ),
         catalog.CURRENCY_MINOR_UNITS: "\n".join(
             f'{catalog.CURRENCY_MINOR_UNITS.name}{{currency="{currency}"}} {units}'
             for currency, units in sorted(MINOR_UNITS.items())

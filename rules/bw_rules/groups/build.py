@@ -197,6 +197,6 @@ def alert(name: str, detector: Detector, profile: Profile, settings: Settings) -
         detector.condition(chosen, profile.scope(settings.job)),
         tuple(labels.items()),
         tuple(annotations.items()),
-        chosen.for_,
+        detector.rule_for(chosen),
         chosen.keep_firing_for,
     )

@@ -27,6 +27,10 @@ def _none(t: Any, scope: Scope) -> tuple[Recording, ...]:  # noqa: ANN401, ARG00
     return ()
 
 
+def _for(t: Any) -> int:  # noqa: ANN401 - any detector's thresholds
+    return int(t.for_)
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """One way of judging, by evidence or by thresholds alone; the functions are those of a Detector."""
@@ -52,7 +56,8 @@ class Detector:
     a dashboard draws the threshold and what was counted, under the summary. `habits` are recorded every five minutes
     in a group of their own, and with them the levels that follow from them: what was usual hours and weeks ago.
     Where the level depends on what is counted now, what it is made of is `drawn`: recorded with it every five minutes
-    after all else, for dashboards alone.
+    after all else, for dashboards alone. `rule_for` is how many seconds Prometheus waits while the condition holds: the
+    thresholds' `for`, unless the condition itself applies that to a part of what it judges.
     """
 
     alert: str
@@ -69,6 +74,7 @@ class Detector:
     panel: Panel | None = None
     habits: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
     drawn: Callable[[Any, Scope], tuple[Recording, ...]] = field(default=_none)
+    rule_for: Callable[[Any], int] = _for
 
 
 def judged_by(
@@ -79,6 +85,7 @@ def judged_by(
     runbook: Runbook,
     panel: Panel,
     labels: tuple[str, ...] = ("tenant",),
+    rule_for: Callable[[Any], int] = _for,
 ) -> Detector:
     """Return a detector whose thresholds choose the method by which it judges."""
     return Detector(
@@ -95,6 +102,7 @@ def judged_by(
         panel=panel,
         habits=lambda t, scope: method(t).habits(t, scope),
         drawn=lambda t, scope: method(t).drawn(t, scope),
+        rule_for=rule_for,
     )
 
 

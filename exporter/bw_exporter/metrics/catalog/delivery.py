@@ -70,6 +70,13 @@ CATCH_UP_ERRORS = Family(
     "Turns of catch-up that Stripe's API did not answer, by reason.",
     (closed("reason", lists.CATCH_UP_ERRORS),),
 )
+CATCH_UP_INTERVAL = Family(
+    180,
+    "billing_catch_up_interval_seconds",
+    "gauge",
+    "How often Stripe is asked for the tenant's events, by tenants.yaml; 0 means that it is not asked.",
+    stored=False,
+)
 ENDPOINT_ENABLED = Family(
     39,
     "billing_webhook_endpoint_enabled",

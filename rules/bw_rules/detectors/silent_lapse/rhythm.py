@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.detectors.silent_lapse import signals
+from bw_rules.detectors.silent_lapse import by_stripe, signals
 from bw_rules.detectors.silent_lapse.bounds import FACTOR, FLOOR, SLACK, UNKNOWN, WINDOWS, YOUNG, bar
 from bw_rules.detectors.silent_lapse.rhythm_cases import cases
 from bw_rules.toolkit import habit
@@ -135,7 +135,7 @@ def _allowed(scope: Scope, suffix: str) -> str:
 
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: ARG001 - every method's signature
     """Return what both methods read."""
-    return signals.recordings(scope)
+    return (*signals.recordings(scope), *by_stripe.recordings(scope))
 
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
@@ -144,18 +144,22 @@ def threshold(t: Thresholds, scope: Scope) -> Recording:
     return Recording(signals.LEVEL, habit.read(scope.recorded(f"{ALLOWED}{suffix}")))
 
 
-def condition(t: Thresholds, scope: Scope) -> str:  # noqa: ARG001 - every method's signature
-    """Return PromQL for: silent for longer than the level, or never heard of for a day; and the exporter was there."""
+def condition(t: Thresholds, scope: Scope) -> str:
+    """Return PromQL for: silent for longer than the level, or never heard of for a day; and the exporter was there.
+
+    Where catch-up works, Stripe's list decides instead.
+    """
     beside = scope.beside
     level = f"max by (tenant) ({habit.read(beside.recorded(signals.LEVEL))})"
-    return (
+    by_habit = (
         "(\n"
-        f"  {scope.recorded(signals.SILENCE)} > on (tenant) {level}\n"
+        f"  {scope.recorded(signals.SILENCE)} > on (tenant) {level} + {t.for_}\n"
         "  or on (tenant)\n"
-        f"  ({signals.never_heard(beside, YOUNG)} and on (tenant) {created(scope)})\n"
+        f"  ({signals.never_heard(beside, YOUNG + t.for_)} and on (tenant) {created(scope)})\n"
         ")\n"
         f"and on () {signals.exporter_was_there(HOUR)}"
     )
+    return by_stripe.decides(by_habit, scope)
 
 
 def description(t: Thresholds) -> str:
@@ -163,7 +167,7 @@ def description(t: Thresholds) -> str:
     suffix = "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
     usual = first_of(f"{LONGEST}{suffix}{{tenant='%s'}}", "tenant", form="humanizeDuration")
     allowed = first_of(f"{signals.LEVEL}{{tenant='%s'}}", "tenant", form="humanizeDuration")
-    return (
+    return by_stripe.description(
         "Stripe has sent no validly signed event for {{ $value | humanizeDuration }} (or never, since it was set up). "
         f"Usual at this hour of the week: up to {usual}. Fires when nothing came for more than {allowed}, in which "
         f"{bar(HOUR):.0f} payments or so were due."

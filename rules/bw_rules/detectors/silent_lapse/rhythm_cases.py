@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bw_exporter.metrics import catalog
-from bw_rules.detectors.silent_lapse import signals
+from bw_rules.detectors.silent_lapse import by_stripe_cases, signals
 from bw_rules.detectors.silent_lapse.bounds import (
     FACTOR,
     FLOOR,
@@ -113,4 +113,5 @@ def _young() -> tuple[Case, ...]:
             if "failed"
             not in one.name  # needs steps of a minute; that condition is the same for fixed durations
         ),
+        *by_stripe_cases.cases(YOUNG, age, (attempts,)),
     )
