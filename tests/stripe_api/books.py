@@ -8,8 +8,8 @@ from bw_exporter import housekeeping, ingest
 from bw_exporter.catch_up.turn import expected_types
 from bw_exporter.metrics import catalog
 from bw_exporter.store import Store, Transaction
+from bw_simulator.fake_stripe import Json
 from bw_simulator.shop.traffic import Shop
-from support.fake_stripe import Json
 from support.listener import tenant
 
 SHOP = tenant()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.fake_stripe import Account, FakeStripe, fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, fake_stripe
 from support.starting import start
 
 __all__ = ["start"]

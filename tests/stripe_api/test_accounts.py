@@ -22,8 +22,8 @@ from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import series
 from bw_exporter.store import Store, open_store
 from bw_exporter.stripe_api.client import StripeClient
-from support import fake_stripe
-from support.fake_stripe import Account, FakeStripe, Refusal
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, Refusal
 from support.listener import NOW, tenant
 from support.patience import limit
 

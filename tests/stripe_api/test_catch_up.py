@@ -19,9 +19,9 @@ from bw_exporter.store import Store, open_store
 from bw_exporter.stripe_api.client import StripeClient
 from bw_exporter.stripe_api.endpoints import Endpoint
 from bw_exporter.stripe_api.errors import StripeApiError
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, Json
 from bw_simulator.shop.traffic import Shop
-from support import fake_stripe
-from support.fake_stripe import Account, FakeStripe, Json
 from support.listener import NOW
 
 from . import books

@@ -10,8 +10,8 @@ from bw_exporter.stripe_api.client import StripeClient
 from bw_exporter.stripe_api.clients import Repeating, of_accounts
 from bw_exporter.stripe_api.errors import StripeApiError
 from bw_exporter.stripe_api.pace import Pace
-from support import fake_stripe
-from support.fake_stripe import Account, Drop, FakeStripe, Refusal
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, Drop, FakeStripe, Refusal
 
 from .conftest import KEY
 

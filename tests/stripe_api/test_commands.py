@@ -16,8 +16,8 @@ from bw_exporter.facts.feeds import SELECT
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.series import series
 from bw_exporter.store import open_store
-from support import fake_stripe
-from support.fake_stripe import Account, FakeStripe, Json
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, Json
 
 from . import books
 

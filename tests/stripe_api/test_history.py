@@ -20,8 +20,8 @@ from bw_exporter.past.file import Target
 from bw_exporter.past.history import InterruptedHistoryError, Wanted
 from bw_exporter.store import Store, open_store
 from bw_exporter.stripe_api.client import StripeClient
-from support import fake_stripe
-from support.fake_stripe import Account, FakeStripe, Json
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, Json
 from support.listener import NOW
 
 from . import books

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bw_exporter.stripe_api.client import StripeClient
 from bw_exporter.stripe_api.errors import StripeApiError
 from bw_exporter.stripe_api.lists import walk
-from support import fake_stripe
-from support.fake_stripe import Account, FakeStripe, Json, Refusal
+from bw_simulator import fake_stripe
+from bw_simulator.fake_stripe import Account, FakeStripe, Json, Refusal
 
 from .conftest import KEY
 

@@ -16,8 +16,8 @@ import pytest
 
 from bw_exporter.metrics import catalog
 from bw_exporter.store import open_store
+from bw_simulator.fake_stripe import Account, FakeStripe, Json
 from support.exporter import RunningExporter, Start, eventually
-from support.fake_stripe import Account, FakeStripe, Json
 from support.patience import limit
 
 from . import books

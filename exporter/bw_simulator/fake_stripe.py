@@ -18,6 +18,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+_MOST_TYPES = 20
+
 LISTS = (
     "events charges refunds disputes invoices subscriptions payouts payment_intents prices"
     " checkout/sessions webhook_endpoints radar/early_fraud_warnings"
@@ -38,6 +40,7 @@ class Refusal:
 
     @staticmethod
     def error(status: int, message: str, code: str = "", **headers: str) -> Refusal:
+        """Return an error in Stripe's shape; a header's name has underscores for its hyphens."""
         detail = {"message": message, "type": "invalid_request_error", **({"code": code} if code else {})}
         return Refusal(
             status, json.dumps({"error": detail}), {k.replace("_", "-"): v for k, v in headers.items()}
@@ -75,12 +78,13 @@ class Account:
         self.lists["events"] += events
 
     def answer(self, name: str, query: dict[str, list[str]]) -> Json | Refusal:
+        """Return a page of a list, or the refusal that the account has for it."""
         if name in self.forbidden:
             return forbidden(self.forbidden[name])
         types = query.get("types[]", []) + [
             v for k, vs in query.items() if k.startswith("types[") and k != "types[]" for v in vs
         ]
-        if len(types) > 20:
+        if len(types) > _MOST_TYPES:
             return Refusal.error(400, "You may only specify up to 20 types")
         found = sorted(self.lists[name], key=lambda each: -int(each["created"]))
         limit = int(query.get("limit", ["10"])[0])
