@@ -201,7 +201,7 @@ def tenants_matcher(ids: Iterable[str], *, negative: bool = False) -> str:
         return ""
     if len(ids) == 1:
         return f"tenant{'!=' if negative else '='}{quoted(ids[0])}"
-    start = commonprefix(ids)
+    start = commonprefix(ids)  # noqa: RUF071 - names, not paths
     if len(start) * (len(ids) - 1) < _WORTH_FACTORING:
         start = ""
     rest = "|".join(name.removeprefix(start) for name in ids)
