@@ -14,7 +14,7 @@ import yaml
 
 from bw_exporter.cli import program
 from bw_exporter.command_line import options
-from bw_exporter.serving.supervisor import ServeOptions
+from bw_exporter.serving.options import ServeOptions
 from reference import kubernetes_example
 
 from .checkers import tool

@@ -137,7 +137,7 @@ import os, sys, uuid, encodings.ascii, encodings.idna, gunicorn.config
 from bw_exporter import cli
 from bw_exporter.commands import serve
 from bw_exporter.config import tenants
-from bw_exporter.serving import supervisor
+from bw_exporter.serving import start
 from bw_exporter.monitoring import web_config
 from bw_rules import detectors
 os.setgid(65534), os.setuid(65534)

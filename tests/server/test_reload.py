@@ -11,7 +11,8 @@ import pytest
 from bw_exporter.config import tenants
 from bw_exporter.config.current import ConfigState
 from bw_exporter.monitoring.web_config import WebConfig
-from bw_exporter.serving.supervisor import ServeOptions, Supervisor
+from bw_exporter.serving.options import ServeOptions
+from bw_exporter.serving.supervisor import Supervisor
 from support.exporter import ONE_TENANT, SECRET, Start, ask, eventually
 from support.patience import limit
 

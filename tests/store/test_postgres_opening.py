@@ -92,7 +92,7 @@ def test_without_the_driver_the_way_to_it_is_told(monkeypatch: pytest.MonkeyPatc
 
 def test_the_driver_is_loaded_for_postgresql_alone(tmp_path: Path) -> None:
     script = (
-        "import sys; from bw_exporter.serving import supervisor; from bw_exporter.store import open_store\n"
+        "import sys; from bw_exporter.serving import start; from bw_exporter.store import open_store\n"
         "open_store('sqlite:///here.db').close()\n"
         "assert 'psycopg' not in sys.modules"
     )

@@ -76,13 +76,13 @@ def command(
 ) -> None:
     """Run the exporter until SIGTERM."""
     from bw_exporter import tenants_file
-    from bw_exporter.serving import judging, supervisor
+    from bw_exporter.serving import judging, options, start
 
     log.configure(log_level, log_format)
     load = partial(tenants_file.load, config_file, allow_secret_key=allow_secret_key)
     web, tenants = judging.at_start(web_config_file, config_file, load)
-    supervisor.serve(
-        supervisor.ServeOptions(
+    start.serve(
+        options.ServeOptions(
             config_file=config_file,
             load=load,
             storage_url=storage_url,

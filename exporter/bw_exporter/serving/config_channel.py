@@ -15,18 +15,26 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bw_exporter.config.current import ConfigState, CurrentConfig
 
 _LENGTH = struct.Struct(">Q")
 _TAKEN = b"\x06"
+TAKE_CONFIG_SECONDS = 10.0
 
 
 def encode(state: ConfigState) -> bytes:
     """Return the message for `state`; made once and sent to every worker."""
     body = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
+
+
+def hand_out(message: bytes, channels: Mapping[int, ConfigChannel]) -> list[int]:
+    """In the supervisor: send to all workers, by process id, and return those that did not take it in time."""
+    deadline = time.monotonic() + TAKE_CONFIG_SECONDS
+    sent = {pid for pid, channel in channels.items() if channel.send(message, deadline)}
+    return [pid for pid, channel in channels.items() if pid not in sent or not channel.taken(deadline)]
 
 
 class ConfigChannel:

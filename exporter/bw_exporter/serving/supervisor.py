@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.arbiter import Arbiter
@@ -20,88 +19,25 @@ from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.monitoring.known_logins import KnownLogins
 from bw_exporter.serving.catch_up_worker import CatchUpWorker
-from bw_exporter.serving.config_channel import ConfigChannel, encode
+from bw_exporter.serving.config_channel import ConfigChannel, encode, hand_out
 from bw_exporter.serving.gunicorn_settings import GunicornSettings
 from bw_exporter.serving.http.share import ConnectionCounts, Share
 from bw_exporter.serving.judging import Judgement
-from bw_exporter.serving.listening import Address, bind, shown
+from bw_exporter.serving.listening import bind, shown
+from bw_exporter.serving.taking_force import register, warn_of_unread
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker, Worker, WorkerContext
-from bw_exporter.store import open_store
 from bw_exporter.webhook.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gunicorn.app.base import BaseApplication
     from gunicorn.sock import TCPSocket
 
-    from bw_exporter.config.tenants import Tenants
-    from bw_exporter.monitoring.web_config import WebConfig
+    from bw_exporter.serving.options import ServeOptions
 
 logger = logging.getLogger(__name__)
 
-OPEN_FILES = 4096
-TAKE_CONFIG_SECONDS = 10.0
 _LOOK_SECONDS = 0.01
 """How often the child that judges a configuration is looked at."""
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """What `bw-exporter serve` was asked for.
-
-    `load` reads `config_file` anew, in a child process; it raises ConfigError.
-    """
-
-    config_file: str
-    load: Callable[[], Tenants]
-    storage_url: str
-    webhook_address: Address
-    metrics_address: Address
-    workers: int
-    web_config: WebConfig
-    webhook_url: str = ""
-    stripe_api_url: str = ""
-    request_timeout: float = 10.0
-    graceful_timeout: int = 30
-
-
-def serve(options: ServeOptions, tenants: Tenants) -> None:
-    """Run until SIGTERM or SIGINT, then exit the process with status 0.
-
-    Raises StoreUnusableError, StoreUnavailableError or ListenError before anything is served.
-    """
-    attempted = time.monotonic()
-    _allow_many_connections()
-    _register(options.storage_url, tenants)
-    _warn_of_unread(tenants)
-    state = ConfigState(
-        tenants, int(time.time()), last_reload_successful=True, problems=(), attempted_monotonic=attempted
-    )
-    Supervisor(options, state).run()
-
-
-def _allow_many_connections() -> None:
-    """Raise the soft limit of open files, which is often 1024, as far as a worker may need."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _register(storage_url: str, tenants: Tenants) -> None:
-    """Give every tenant its zero series; the store is closed again, since it must not cross a fork."""
-    store = open_store(storage_url)
-    try:
-        store.register([tenant.id for tenant in tenants.all], int(time.time()))
-    finally:
-        store.close()
-
-
-def _warn_of_unread(tenants: Tenants) -> None:
-    """Log each key that is right and has no effect: the file is used, and probably means something else."""
-    for one in tenants.unread:
-        logger.warning("a key has no effect", extra={"key": one.path, "problem": one.message})
 
 
 class Supervisor(Arbiter):  # type: ignore[misc]
@@ -250,7 +186,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self._judgement = None
         try:
             tenants = judgement.result()
-            _register(self.options.storage_url, tenants)
+            register(self.options.storage_url, tenants)
         except BillingWatchError as error:
             self._keep_what_is_in_force(attempted, tuple(str(error).splitlines()))
         except Exception:
@@ -268,7 +204,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
                 attempted_monotonic=attempted,
             )
             self._catch_up_if_there_is_a_key()
-            _warn_of_unread(tenants)
+            warn_of_unread(tenants)
             logger.info("the configuration was reloaded", extra={"tenants": len(tenants.all)})
         self._send_to_workers()
         if self._judge_again:
@@ -286,13 +222,12 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         """Public workers first: when the private one answers a request to reload, all have the outcome."""
         message = encode(self.state)
         for role in ("public", "catch_up", "private"):
-            deadline = time.monotonic() + TAKE_CONFIG_SECONDS
-            workers = {pid: worker for pid, worker in self.WORKERS.items() if worker.role == role}
-            sent = {pid for pid, worker in workers.items() if worker.context.channel.send(message, deadline)}
-            for pid, worker in workers.items():
-                if pid not in sent or not worker.context.channel.taken(deadline):
-                    logger.error("worker did not take the configuration; replacing it", extra={"pid": pid})
-                    self.kill_worker(pid, signal.SIGKILL)
+            channels = {
+                pid: worker.context.channel for pid, worker in self.WORKERS.items() if worker.role == role
+            }
+            for pid in hand_out(message, channels):
+                logger.error("worker did not take the configuration; replacing it", extra={"pid": pid})
+                self.kill_worker(pid, signal.SIGKILL)
 
     def reap_workers(self) -> None:
         """Close the channels of workers that have ended."""
