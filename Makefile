@@ -31,7 +31,7 @@ lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@PYTHONPATH=dashboards $(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## format all code
 	@$(BIN)/ruff format .

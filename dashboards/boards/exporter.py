@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards import frame, panels, tables, workings
 from boards.overview import NO_RULES
-from boards.panels import Lines, Number
-from boards.parts import Query, Reading
-from boards.queries import (
+from boards.rows import workings
+from boards.toolkit import frame, panels, tables
+from boards.toolkit.panels import Lines, Number
+from boards.toolkit.parts import Query, Reading
+from boards.toolkit.queries import (
     HOUR,
     INSTANCE,
     JOB,
@@ -21,7 +22,7 @@ from boards.queries import (
     recorded,
     rise,
 )
-from boards.tables import Column, Table
+from boards.toolkit.tables import Column, Table
 from bw_exporter.metrics import catalog
 from bw_rules.groups.exporter_alerts import ACCEPTED, REFUSED
 

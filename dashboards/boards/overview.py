@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards import frame, glance, panels, tables
-from boards.panels import Lines, Number, Timeline
-from boards.parts import Query, Reading
-from boards.queries import (
+from boards.rows import glance
+from boards.toolkit import frame, panels, tables
+from boards.toolkit.panels import Lines, Number, Timeline
+from boards.toolkit.parts import Query, Reading
+from boards.toolkit.queries import (
     CURRENCY,
     DAY,
     DETECTORS,
@@ -22,7 +23,7 @@ from boards.queries import (
     silence,
     whole_units,
 )
-from boards.tables import Column, Table
+from boards.toolkit.tables import Column, Table
 from bw_rules.detectors.charge_failure_spike import ATTEMPTS, FAILURES
 from bw_rules.detectors.fraud_spike import DISPUTES
 from bw_rules.detectors.revenue_drop import REVENUE

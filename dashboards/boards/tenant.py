@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards import delivery, detectors, frame, panels, sales, tables, trouble
-from boards.glance import CHANGE
 from boards.overview import NO_RULES, NOTHING_FIRES
-from boards.panels import Lines, Number, Timeline
-from boards.parts import Query, Reading
-from boards.queries import (
+from boards.rows import delivery, detectors, sales, trouble
+from boards.rows.glance import CHANGE
+from boards.toolkit import frame, panels, tables
+from boards.toolkit.panels import Lines, Number, Timeline
+from boards.toolkit.parts import Query, Reading
+from boards.toolkit.queries import (
     CURRENCY,
     DETECTORS,
     FIRING,
@@ -21,7 +22,7 @@ from boards.queries import (
     silence,
     whole_units,
 )
-from boards.tables import Column, Table
+from boards.toolkit.tables import Column, Table
 from bw_exporter.metrics import catalog
 from bw_rules.detectors.revenue_drop import REVENUE
 

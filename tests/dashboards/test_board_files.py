@@ -18,8 +18,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from boards import tenant
-from boards.detectors import drawn
-from boards.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
+from boards.rows.detectors import drawn
+from boards.toolkit.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
 from bw_exporter.config import tenants
 from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS, THRESHOLDS
@@ -162,6 +162,7 @@ def test_every_family_is_on_some_dashboard() -> None:
     assert missing <= {
         catalog.LAST_DUPLICATE.name,
         catalog.LAST_MISMATCH.name,
+        catalog.LAST_FINDING.name,
         catalog.TENANT_UTC_OFFSET.name,
         catalog.CATCH_UP_INTERVAL.name,
     }, "findings are drawn as counts; a clock's offset and an interval are for the rules"
@@ -195,9 +196,9 @@ def test_a_new_detector_is_drawn_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
         summary="A payout failed.",
         panel=None,
     )
-    monkeypatch.setattr("boards.detectors.DETECTORS", {**DETECTORS, "payout_failure": failures})
+    monkeypatch.setattr("boards.rows.detectors.DETECTORS", {**DETECTORS, "payout_failure": failures})
     thresholds = {**THRESHOLDS, "payout_failure": THRESHOLDS["charge_failure_spike"]}
-    monkeypatch.setattr("boards.detectors.THRESHOLDS", thresholds)
+    monkeypatch.setattr("boards.rows.detectors.THRESHOLDS", thresholds)
     board: Json = json.loads(json.dumps(tenant.board(), cls=JSONEncoder))
     panel = next(one for one in panels(board) if one["title"] == "A payout failed")
     mark = next(one for one in board["annotations"]["list"] if one["name"] == "BillingPayoutFailure")

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from boards.parts import DATASOURCE, Query, Reading, mappings, option, targets
+from boards.toolkit.parts import DATASOURCE, Query, Reading, mappings, option, targets
 
 Table = tables.Panel
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from boards import panels
-from boards.counts import counts, split
-from boards.panels import Heat, Lines
-from boards.parts import Query
-from boards.queries import ONE, STEP, latest, rise
+from boards.toolkit import panels
+from boards.toolkit.counts import counts, split
+from boards.toolkit.panels import Heat, Lines
+from boards.toolkit.parts import Query
+from boards.toolkit.queries import ONE, STEP, latest, rise
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.family import Family
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards import panels
-from boards.panels import Lines
-from boards.parts import DATASOURCE, Query
-from boards.queries import CURRENCY, FIRING, ONE, recorded, whole_units
+from boards.toolkit import panels
+from boards.toolkit.panels import Lines
+from boards.toolkit.parts import DATASOURCE, Query
+from boards.toolkit.queries import CURRENCY, FIRING, ONE, recorded, whole_units
 from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Scope

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from boards import panels
-from boards.panels import Lines
-from boards.parts import Query
-from boards.queries import CURRENCY, ONE, STEP, rise, whole_units
+from boards.toolkit import panels
+from boards.toolkit.panels import Lines
+from boards.toolkit.parts import Query
+from boards.toolkit.queries import CURRENCY, ONE, STEP, rise, whole_units
 from bw_exporter.metrics.family import Family
 
 

@@ -8,8 +8,8 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards.parts import DATASOURCE
-from boards.queries import JOB
+from boards.toolkit.parts import DATASOURCE
+from boards.toolkit.queries import JOB
 from bw_exporter.metrics import catalog
 from bw_rules.groups.build import DASHBOARD_UID, RUNBOOK_BASE
 

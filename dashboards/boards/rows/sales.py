@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from boards import panels
-from boards.counts import amounts, counts, split
-from boards.panels import Lines
-from boards.parts import Query
-from boards.queries import CURRENCY, ONE, latest, revenue_so_far, whole_units
+from boards.toolkit import panels
+from boards.toolkit.counts import amounts, counts, split
+from boards.toolkit.panels import Lines
+from boards.toolkit.parts import Query
+from boards.toolkit.queries import CURRENCY, ONE, latest, revenue_so_far, whole_units
 from bw_exporter.metrics import catalog
 from bw_rules.detectors.revenue_drop import REVENUE
 
@@ -49,6 +49,15 @@ def charges() -> tuple[Lines, ...]:
             (catalog.CHARGE_FAILURES, "failed"),
             (catalog.AUTHENTICATION_FAILURES, "given up before a charge (authentication)"),
             stacked=False,
+            width=6,
+        ),
+        split(
+            "Charges that took money, by currency",
+            "Each charge once, when it took money: what revenue is judged by, as each currency has a rhythm of its "
+            "own. Normal: the shape of the tenant's day.",
+            catalog.CHARGES,
+            "currency",
+            width=6,
         ),
         split(
             "Failed charges by reason",
@@ -57,6 +66,7 @@ def charges() -> tuple[Lines, ...]:
             "bank, incorrect_cvc and fraudulent at card testing.",
             catalog.CHARGE_FAILURES,
             "reason",
+            width=6,
         ),
         split(
             "Checkout sessions by outcome",
@@ -64,6 +74,7 @@ def charges() -> tuple[Lines, ...]:
             "that checkout is broken.",
             catalog.CHECKOUT_SESSIONS,
             "outcome",
+            width=6,
         ),
     )
 
@@ -105,17 +116,30 @@ def payouts() -> tuple[Lines, ...]:
             "Payouts to the bank that reached a status. Normal: paid on the account's schedule, none failed.",
             catalog.PAYOUTS,
             "status",
+            width=6,
+        ),
+        panels.lines(
+            "Time since the last payout",
+            "Since Stripe last said that a payout was paid. Normal: it climbs to the account's schedule (a day, a "
+            "week) and falls to 0. Higher than ever: money waits at Stripe.",
+            "s",
+            Query(
+                f"time() - ({latest(catalog.LAST_PAYOUT.name, 'tenant', ONE)} > 0)", "since the last payout"
+            ),
+            width=6,
         ),
         counts(
             "Refunds",
             "Refunds made, and those that failed or were canceled. Normal: few; a failed one leaves a customer unpaid.",
             (catalog.REFUNDS, "refunds"),
             (catalog.REFUND_FAILURES, "failed or canceled"),
+            width=6,
         ),
         amounts(
             "Invoices paid, $currency",
             "Amount of invoices paid, in whole units. It is part of revenue, not to be added to it. Normal: waves of "
             "renewals.",
             (catalog.INVOICES_PAID_AMOUNT, "paid"),
+            width=6,
         ),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from boards import panels
-from boards.panels import Lines
-from boards.parts import Query
-from boards.queries import INSTANCE, JOB, SOME, rate, raw, recorded
+from boards.toolkit import panels
+from boards.toolkit.panels import Lines
+from boards.toolkit.parts import Query
+from boards.toolkit.queries import INSTANCE, JOB, SOME, rate, raw, recorded
 from bw_exporter.metrics import catalog
 from bw_rules.groups.exporter_alerts import STORE_ERRORS
 

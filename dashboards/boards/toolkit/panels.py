@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import common as choices
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heatmap_choices
 
-from boards.parts import DATASOURCE, Query, Reading, mappings, option, targets, thresholds
+from boards.toolkit.parts import DATASOURCE, Query, Reading, mappings, option, targets, thresholds
 from bw_rules.groups.build import RUNBOOK_BASE
 
 BARS = "30m"

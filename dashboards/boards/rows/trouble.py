@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from boards import panels
-from boards.counts import amounts, counts, split
-from boards.panels import Lines
-from boards.parts import Query
-from boards.queries import CURRENCY, ONE, STEP, latest, rise, whole_units
+from boards.toolkit import panels
+from boards.toolkit.counts import amounts, counts, split
+from boards.toolkit.panels import Lines
+from boards.toolkit.parts import Query
+from boards.toolkit.queries import CURRENCY, ONE, STEP, latest, rise, whole_units
 from bw_exporter.metrics import catalog
 
 
 def findings(width: int) -> Lines:
-    """Findings of the two checks over time, in what room the detectors leave."""
-    return counts(
-        "Findings",
-        "Duplicate charges and invoice mismatches when they were found; the legend has their number in this time. "
+    """Findings of the checks over time, in what room the detectors leave."""
+    return split(
+        "Findings by kind",
+        "What the checks found, when they found it; the legend has the number in this time. "
         "Normal: none. The list with amounts and Stripe's ids: bw-exporter findings --tenant $tenant.",
-        (catalog.DUPLICATE_CHARGES, "duplicate charges"),
-        (catalog.INVOICE_CHECKS, "invoice mismatches", 'verdict="mismatch"'),
+        catalog.FINDINGS,
+        "kind",
         width=width,
     )
 
@@ -68,7 +68,20 @@ def disputes() -> tuple[Lines, ...]:
                 "{{direction}}",
             ),
             kind="bars",
-            width=24,
+            width=12,
+            height=6,
+            label="$currency",
+        ),
+        panels.lines(
+            "Money at stake in open disputes, $currency",
+            "Amount of the disputes that are open, in whole units; what is lost comes back no more. Normal: less than "
+            "a hundredth of a month's revenue.",
+            "locale",
+            Query(
+                whole_units(latest(catalog.DISPUTED_OPEN.name, "tenant, currency", ONE, CURRENCY)), "at stake"
+            ),
+            kind="steps",
+            width=12,
             height=6,
             label="$currency",
         ),

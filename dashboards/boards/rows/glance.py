@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from boards import frame, tables
-from boards.parts import Query, Reading
-from boards.queries import (
+from boards.toolkit import frame, tables
+from boards.toolkit.parts import Query, Reading
+from boards.toolkit.queries import (
     DAY,
     HOUR,
     SOME,
@@ -17,7 +17,7 @@ from boards.queries import (
     silence,
     whole_units,
 )
-from boards.tables import Column, Table
+from boards.toolkit.tables import Column, Table
 from bw_exporter.metrics import catalog
 from bw_rules.detectors.charge_failure_spike import ATTEMPTS, FAILURES
 from bw_rules.detectors.duplicate_charge import FOUND as DUPLICATES
