@@ -1,4 +1,4 @@
-"""Tenant: one tenant and one of its currencies, the seven detectors first, then what lies behind them."""
+"""Tenant: one tenant and one of its currencies, the detectors first, then what lies behind them."""
 
 from __future__ import annotations
 

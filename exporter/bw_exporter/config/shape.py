@@ -198,7 +198,7 @@ class TenantEntry(Common):
 
 
 class WatchdogSection(Section):
-    """Where alerts about the watchdog itself go."""
+    """Where exporter alerts go."""
 
     notify: Any = Field(
         None,

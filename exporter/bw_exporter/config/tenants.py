@@ -77,7 +77,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """Receivers of alerts about the watchdog itself; None where the file leaves it to the defaults."""
+    """Receivers of exporter alerts; None where the file leaves it to the defaults."""
 
     notify: tuple[str, ...] | None = None
     heartbeat: str | None = None
