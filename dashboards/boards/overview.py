@@ -13,6 +13,7 @@ from boards.toolkit.queries import (
     DAY,
     DETECTORS,
     FIRING,
+    SCRAPED,
     SOME,
     STEP,
     WATCHDOG,
@@ -30,6 +31,7 @@ from bw_rules.detectors.revenue_drop import REVENUE
 from bw_rules.detectors.silent_lapse import UP
 
 NO_RULES = "No rules loaded: blind"
+BLIND = "No rules loaded, or exporter not reached: blind"
 NOTHING_FIRES = "Nothing is firing, as far as the rules are loaded and the exporter is scraped"
 TOP = 10
 
@@ -62,10 +64,10 @@ def _answers() -> tuple[Number, ...]:
             "Tenants in trouble",
             "Tenants with a firing alert of a detector. Normal: none.",
             "none",
-            Query(firing_count("tenant", DETECTORS, SOME)),
+            Query(firing_count("tenant", DETECTORS, SOME, watched=SCRAPED)),
             Reading(0, 0, "None", "green"),
             Reading(1, None, "", "red"),
-            nothing=NO_RULES,
+            nothing=BLIND,
         ),
         panels.number(
             "The watch itself",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as model
 
-from boards.overview import NO_RULES, NOTHING_FIRES
+from boards.overview import BLIND, NOTHING_FIRES
 from boards.rows import delivery, detectors, sales, trouble
 from boards.rows.glance import CHANGE
 from boards.toolkit import frame, panels, tables
@@ -15,6 +15,7 @@ from boards.toolkit.queries import (
     DETECTORS,
     FIRING,
     ONE,
+    SCRAPED,
     firing_count,
     firing_since,
     latest,
@@ -82,10 +83,10 @@ def _answers() -> tuple[Number, ...]:
             "Alerts firing",
             "Alerts of the detectors for this tenant. Normal: none.",
             "none",
-            Query(firing_count("alertname, currency", DETECTORS, ONE)),
+            Query(firing_count("alertname, currency", DETECTORS, ONE, watched=SCRAPED)),
             Reading(0, 0, "None", "green"),
             Reading(1, None, "", "red"),
-            nothing=NO_RULES,
+            nothing=BLIND,
             width=4,
         ),
         panels.number(

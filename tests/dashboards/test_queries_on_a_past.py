@@ -49,6 +49,7 @@ def test_every_query_is_answered_wherever_the_past_has_an_answer(past: Past) -> 
     assert not problems, "\n".join(problems)
     _everything_to_choose_is_found(past)
     _what_fires_is_shown(past)
+    _none_in_trouble_is_said_only_while_the_exporter_is_reached(past)
     _bars_add_up_to_what_was_counted(past)
     _a_tenants_own_windows_are_drawn(past)
 
@@ -86,8 +87,19 @@ def _what_fires_is_shown(past: Past) -> None:
         ("alpha", "BillingInvoiceMismatch"), ("alpha", "BillingWebhookLag"), ("beta", "BillingSilentLapse"),
         ("gamma", "BillingRevenueDrop"),
     } <= shown  # fmt: skip
-    count = past.instant(filled(queries.firing_count("tenant", queries.DETECTORS, queries.SOME), values))
+    in_trouble = queries.firing_count("tenant", queries.DETECTORS, queries.SOME, watched=queries.SCRAPED)
+    count = past.instant(filled(in_trouble, values))
     assert [row["value"][1] for row in count] == [str(len({tenant for tenant, _ in shown}))]
+
+
+def _none_in_trouble_is_said_only_while_the_exporter_is_reached(past: Past) -> None:
+    nobody = 'alertname="Nobody"'
+    reached, not_reached = (
+        past.instant(queries.firing_count("tenant", nobody, watched=f"{queries.SCRAPED} + {more}"))
+        for more in (0, 1)
+    )
+    assert [row["value"][1] for row in reached] == ["0"]
+    assert not_reached == []
 
 
 def _bars_add_up_to_what_was_counted(past: Past) -> None:

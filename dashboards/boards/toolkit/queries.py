@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bw_exporter.metrics import catalog
+from bw_rules.detectors.silent_lapse import UP
 from bw_rules.toolkit import rise as toolkit
 
 JOB = 'job=~"$job"'
@@ -21,6 +22,8 @@ SOME = 'tenant=~"$tenant"'
 CURRENCY = 'currency="$currency"'
 FIRING = 'alertstate="firing"'
 DETECTORS = 'detector!="watchdog",detector!=""'
+SCRAPED = f"{UP} == 1"
+"""Some replica is reached: without one, no detector fires of what it does not see."""
 WATCHDOG = 'detector="watchdog",severity!="info"'
 
 
@@ -118,11 +121,15 @@ def firing_since(*matchers: str) -> str:
     return f"1000 * ALERTS_FOR_STATE{{{labels}}}\nand ignoring (alertstate)\nALERTS{{{FIRING},{labels}}}"
 
 
-def firing_count(by: str, *matchers: str) -> str:
-    """Return how many values of `by` have a firing alert, 0 included; nothing where no rules are loaded."""
+def firing_count(by: str, *matchers: str, watched: str = "") -> str:
+    """Return how many values of `by` have a firing alert, 0 included; nothing where no rules are loaded.
+
+    `watched` is what must hold for 0 to mean that all is well: without it nothing is known.
+    """
     firing = f"ALERTS{{{','.join((FIRING, *matchers))}}}"
+    zero = f"(vector(0) and on () ({watched}))" if watched else "vector(0)"
     return (
-        f"(\n  count(count by ({by}) ({firing}))\n  or vector(0)\n)\n"
+        f"(\n  count(count by ({by}) ({firing}))\n  or {zero}\n)\n"
         f'and on () ALERTS{{{FIRING},alertname="BillingWatchdog"}}'
     )
 
