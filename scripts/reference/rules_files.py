@@ -13,7 +13,7 @@ from bw_rules import cli
 from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.render import alertmanager, prometheus
-from reference import alerts, flags, kubernetes_example, marks, settings
+from reference import alerts, flags, kubernetes_example, marks, settings, upgrading
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = "rules/tenants.example.yaml"
@@ -26,9 +26,14 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     routing = alertmanager.routing(example, (0, 25))
     defaults = {name: model(enabled=True) for name, model in THRESHOLDS.items()}
     plain = tenants.Tenants((), {}, EXAMPLE, default_detectors=defaults)
+    before = root / upgrading.INSTALLATION / "tenants.yaml"
+    upgraded = tenants.load(str(before), detectors=THRESHOLDS, read_secrets=False)
     parts = {
         "configuration.md": {"keys": settings.keys_tables(), "thresholds": settings.thresholds_tables()},
         "alerts.md": alerts.sections(plain, routing.inhibit_rules),
+        "upgrading.md": upgrading.parts(
+            root, prometheus.render(build.groups(upgraded, build.Settings()), before.name)
+        ),
         "command-line.md": {"bw-rules": "\n".join(flags.sections(cli.program).values())},
     }
     return {
