@@ -52,14 +52,17 @@ SET LOCAL lock_timeout = '{LOCK_SECONDS}s';
 SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s';
 SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
 SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
 SELECT set_config('transaction_timeout', '{TRANSACTION_SECONDS}s', true)
     WHERE current_setting('server_version_num')::int >= 170000;
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
 SELECT 1 FROM bw_meta WHERE name = 'writer' FOR UPDATE
 """  # noqa: S608 - constants
 """All settings are the transaction's own, so that a pooler may give each to another session. An index always
-serves: a plan made while the tables were small must not outlive that. A role or a database may have been set to
-acknowledge what is not on disk yet. The lock comes last, so that what follows sees what the writer before left."""
+serves, row by row: a plan made while the tables were small, or not analyzed yet, must not outlive that. A role or a
+database may have been set to acknowledge what is not on disk yet. The lock comes last, so that what follows sees what
+the writer before left."""
 
 
 _NO_TIMEOUT = """
