@@ -27,7 +27,7 @@ from bw_exporter.serving.http.submissions import Submissions
 from bw_exporter.serving.worker import PrivateWorker, PublicWorker
 from bw_exporter.store import PromptStore, open_store
 from bw_exporter.store.protocol import COMMIT_TIMEOUT_SECONDS
-from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.file.file_lock import FileLock
 from bw_exporter.webhook.durable_answer import DurableAnswer
 from bw_simulator.sender import sign
 from support.exporter import SECRET, ask, event, eventually

@@ -17,7 +17,8 @@ from bw_exporter.errors import BillingWatchError, StoreUnusableError
 from bw_exporter.store import Finding, Store, open_reader, open_store
 from bw_exporter.store.migration import Migration
 from bw_exporter.store.move import migrate
-from bw_exporter.store.sqlite import opening, reader
+from bw_exporter.store.sqlite import reader
+from bw_exporter.store.sqlite.file import opening
 from bw_exporter.store.sqlite.schema import LATEST, MIGRATIONS
 
 from .counts import NOW, add, as_nobody

@@ -26,7 +26,7 @@ from bw_exporter.metrics import catalog
 from bw_exporter.store import PromptStore, Store, open_store
 from bw_exporter.store.sqlite import connection as sqlite_connection
 from bw_exporter.store.sqlite import store as sqlite_store
-from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.file.file_lock import FileLock
 from support.patience import limit
 from support.processes import started
 

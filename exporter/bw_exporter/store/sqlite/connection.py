@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from bw_exporter.store.sqlite.checkpoint import file_uri
+from bw_exporter.store.sqlite.file.checkpoint import file_uri
 
 T = TypeVar("T")
 

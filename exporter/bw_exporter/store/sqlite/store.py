@@ -21,11 +21,11 @@ from bw_exporter.store.protocol import (
     Outcome,
     Transaction,
 )
-from bw_exporter.store.sqlite.file_lock import FileLock
-from bw_exporter.store.sqlite.opening import prepare
+from bw_exporter.store.sqlite.file.file_lock import FileLock
+from bw_exporter.store.sqlite.file.opening import prepare
+from bw_exporter.store.sqlite.file.store_file import StoreFile
 from bw_exporter.store.sqlite.reads import SqliteReads
 from bw_exporter.store.sqlite.schema import LATEST
-from bw_exporter.store.sqlite.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
 from bw_exporter.store.sqlite.upkeep import (
     catalogue_noted,

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from bw_exporter.store.sqlite.checkpoint import note_closed, noted
 from bw_exporter.store.sqlite.connection import connect
-from bw_exporter.store.sqlite.file_lock import FileLock
-from bw_exporter.store.sqlite.opening import judge
+from bw_exporter.store.sqlite.file.checkpoint import note_closed, noted
+from bw_exporter.store.sqlite.file.file_lock import FileLock
+from bw_exporter.store.sqlite.file.opening import judge
 from bw_exporter.store.tables import Row, Table
 
 

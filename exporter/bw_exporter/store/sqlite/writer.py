@@ -12,7 +12,7 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.store.group_commit import each_alone
 from bw_exporter.store.protocol import Outcome
 from bw_exporter.store.sqlite.connection import connect, is_busy, retry_busy
-from bw_exporter.store.sqlite.store_file import StoreFile
+from bw_exporter.store.sqlite.file.store_file import StoreFile
 from bw_exporter.store.sqlite.transaction import SqliteTransaction
 
 _FAULTS_OF_THE_WORK = (

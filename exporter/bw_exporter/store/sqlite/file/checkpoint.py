@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import orjson
 
-from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.file.file_lock import FileLock
 
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from bw_exporter.errors import StoreUnavailableError
-from bw_exporter.store.sqlite.checkpoint import (
+from bw_exporter.store.sqlite.connection import connect
+from bw_exporter.store.sqlite.file.checkpoint import (
     LogLength,
     Note,
     belongs,
@@ -20,9 +21,8 @@ from bw_exporter.store.sqlite.checkpoint import (
     noted,
     write_note,
 )
-from bw_exporter.store.sqlite.connection import connect
-from bw_exporter.store.sqlite.file_lock import FileLock
-from bw_exporter.store.sqlite.log_end import LogEnd
+from bw_exporter.store.sqlite.file.file_lock import FileLock
+from bw_exporter.store.sqlite.file.log_end import LogEnd
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bw_exporter.errors import StoreUnusableError
 from bw_exporter.store.migration import pending
-from bw_exporter.store.sqlite.checkpoint import (
+from bw_exporter.store.sqlite.connection import connect
+from bw_exporter.store.sqlite.file.checkpoint import (
     Note,
     belongs,
     checkpoint,
@@ -21,8 +22,7 @@ from bw_exporter.store.sqlite.checkpoint import (
     noted,
     write_note,
 )
-from bw_exporter.store.sqlite.connection import connect
-from bw_exporter.store.sqlite.file_lock import FileLock
+from bw_exporter.store.sqlite.file.file_lock import FileLock
 from bw_exporter.store.sqlite.schema import APPLIED, LATEST, MIGRATIONS, NOTE_APPLIED
 
 _log = logging.getLogger(__name__)
