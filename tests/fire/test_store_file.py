@@ -300,3 +300,50 @@ def test_a_stop_does_not_write_the_log_into_a_file_that_was_put_in_the_place_of_
     assert exporter.stop() == 0
     assert exporter.store.read_bytes() == before
     assert "belongs to another file" in refused_start(tmp_path)
+
+
+def test_an_index_of_the_log_that_is_cut_while_it_serves_loses_nothing_and_it_goes_on(
+    start: Start, figure: Figure
+):
+    exporter = start()
+    with Senders(exporter.public, pause=0.002, port_now=lambda: exporter.public) as senders:
+        for _ in range(ROUNDS):
+            senders.wait_for(50)
+            os.truncate(f"{exporter.store}-shm", 0)
+            senders.wait_for(100)
+            eventually(lambda: exporter.get("/-/ready").status == 200)
+        killed(exporter)
+        exporter = start()
+        senders.wait_for(20)
+    assert is_whole(exporter.store)
+    figure(f"-shm cut {ROUNDS} time(s), then kill -9: {senders.exact(exporter)}")
+
+
+def test_an_older_moment_of_all_files_put_back_while_it_serves_is_noticed_by_every_process(
+    start: Start, figure: Figure
+):
+    exporter = start()
+    with Senders(exporter.public, pause=0.002, port_now=lambda: exporter.public) as senders:
+        senders.wait_for(50)
+        older = [(file, file.read_bytes()) for file in stored(exporter)]
+        senders.wait_for(100)
+        for file, content in older:
+            with file.open("r+b") as opened:
+                opened.write(content)
+                opened.truncate()
+        acknowledged = senders.acknowledged
+        eventually(partial(refuses, exporter))
+        senders.wait_for_answer(503, more=20)
+        until_killed = senders.acknowledged
+        killed(exporter)
+        exporter = start()
+        senders.wait_for(20)
+    assert until_killed - acknowledged <= 4, "no more than one of each sender was on its way"
+    assert (
+        "the store's log was cut short: what was committed last is not counted"
+        in exporter.log_file.read_text()
+    )
+    assert is_whole(exporter.store)
+    figure(
+        f"file, log and index of an older moment put back: {until_killed - acknowledged} acknowledged later"
+    )

@@ -18,7 +18,7 @@ from bw_exporter.store import Finding, Store, open_reader, open_store
 from bw_exporter.store.migration import Migration
 from bw_exporter.store.move import migrate
 from bw_exporter.store.sqlite import reader
-from bw_exporter.store.sqlite.file import opening
+from bw_exporter.store.sqlite.file import judging, opening
 from bw_exporter.store.sqlite.schema import LATEST, MIGRATIONS
 
 from .counts import NOW, add, as_nobody
@@ -63,7 +63,7 @@ def next_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """This version, with one migration more."""
     later = Migration(LATEST + 1, "one more table", ("CREATE TABLE later (id INTEGER)",))
     monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, later))
-    for module in (opening, reader):
+    for module in (judging, reader):
         monkeypatch.setattr(module, "LATEST", LATEST + 1)
     monkeypatch.setattr(reader.SqliteReader, "latest_schema", LATEST + 1)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
-
-from bw_exporter.store.sqlite.file.checkpoint import file_uri
+from urllib.parse import quote
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ def connect(path: str, *, wait: bool = True) -> sqlite3.Connection:
     """Open an existing store; it is never created here, so a deleted file cannot come back empty unseen.
 
     Whether statements `wait` for a lock, or raise sqlite3.OperationalError at once. Commits make no checkpoint:
-    see checkpoint.py.
+    see file/checkpoint.py.
     """
     connection = sqlite3.connect(
         file_uri(path, "mode=rw"),
@@ -60,3 +60,8 @@ def is_busy(error: sqlite3.Error) -> bool:
     """Tell whether somebody else's lock is all that is wrong."""
     # The low byte is the primary result code: https://www.sqlite.org/rescode.html
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def file_uri(path: str, options: str) -> str:
+    """Return the URI of a file: an absolute path is a file whatever its name."""
+    return f"file:{quote(str(Path(path).absolute()))}?{options}"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
-from bw_exporter.store.sqlite.file.checkpoint import has_frames
-from bw_exporter.store.sqlite.file.opening import judge_schema, readable
+from bw_exporter.store.sqlite.file.judging import judge_schema, readable
+from bw_exporter.store.sqlite.file.log import has_frames
 from bw_exporter.store.sqlite.reads import SqliteReads
 from bw_exporter.store.sqlite.schema import LATEST
 

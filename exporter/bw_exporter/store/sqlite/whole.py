@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from bw_exporter.store.sqlite.connection import connect
-from bw_exporter.store.sqlite.file.checkpoint import note_closed, noted
+from bw_exporter.store.sqlite.file.checkpoint import note_closed, write_note
 from bw_exporter.store.sqlite.file.file_lock import FileLock
-from bw_exporter.store.sqlite.file.opening import judge
+from bw_exporter.store.sqlite.file.judging import judge
+from bw_exporter.store.sqlite.file.note import Note, note_in
 from bw_exporter.store.tables import Row, Table
 
 
@@ -25,7 +27,7 @@ class SqliteWhole:
         self._path = path
         self._lock.acquire()
         try:
-            judge(path, noted(self._lock.note()))
+            judge(path, self._lock.note())
             self._connection = connect(path)
             self._connection.execute("BEGIN IMMEDIATE")
         except BaseException:
@@ -52,10 +54,12 @@ class SqliteWhole:
         self._connection.execute("UPDATE meta SET value = ? WHERE name = 'payer_key'", (key,))
 
     def commit(self) -> None:
+        if (note := note_in(self._lock.note())) is not None:
+            write_note(self._lock, replace(note, closed=False))  # a log that a kill leaves is this file's own
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()
         with contextlib.suppress(OSError):  # then the next start looks through the file
-            note_closed(self._path, self._lock)
+            note_closed(self._path, self._lock, note_in(self._lock.note()) or Note())
         self._lock.close()

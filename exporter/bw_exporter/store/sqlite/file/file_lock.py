@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bw_exporter.errors import StoreUnavailableError
-
-NOTE_BYTES = 512
-"""The longest note; one that fits into a sector is written whole or not at all."""
+from bw_exporter.store.sqlite.file.note import NOTE_BYTES
 
 _RETRY_SECONDS = 0.05
 
@@ -83,12 +81,12 @@ class FileLock:
             self.release()
 
     def note(self) -> bytes:
-        """Return what the last holder noted, b"" if none ever did."""
-        return os.pread(self._fd, NOTE_BYTES, 0).rstrip()
+        """Return what the last holder noted, b"" if none ever did. Raises OSError."""
+        return os.pread(self._fd, NOTE_BYTES, 0)
 
-    def write_note(self, note: bytes, *, sync: bool = False) -> None:
+    def write_note(self, note: bytes, *, at: int = 0, sync: bool = False) -> None:
         """Note something while holding the lock; with `sync` it outlives a power cut. Raises OSError."""
-        os.pwrite(self._fd, note.ljust(NOTE_BYTES), 0)
+        os.pwrite(self._fd, note, at)
         if sync:
             os.fsync(self._fd)
 
