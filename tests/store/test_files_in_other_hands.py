@@ -6,13 +6,14 @@ import os
 import signal
 import sqlite3
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
-from bw_exporter.store import open_reader, open_store
+from bw_exporter.store import open_reader, open_store, open_whole
 from bw_exporter.store.sqlite.file.note import END_AT, Note, note_bytes, note_in
 
 from .counts import NOW, add, value
@@ -274,6 +275,37 @@ def test_a_reader_waits_for_a_cut_index_to_be_made_anew(path: Path) -> None:
             store.samples("shop")
         store.write(add("shop"))
         assert value(store, "shop") == 2
+
+
+@pytest.mark.parametrize("opened", [open_store, open_reader, open_whole])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock"])
+def test_a_named_pipe_in_the_place_of_a_file_hangs_nobody(
+    suffix: str, opened: Callable[[str], object], path: Path
+) -> None:
+    if suffix:
+        counted(path)
+    Path(f"{path}{suffix}").unlink(missing_ok=True)
+    os.mkfifo(f"{path}{suffix}")
+    with pytest.raises(
+        StoreUnusableError, match="is a pipe or a device, where a file of the store should be: move"
+    ):
+        opened(f"sqlite:///{path}")
+
+
+def test_a_named_pipe_in_the_place_of_the_lock_of_an_open_store_is_refused_until_it_is_gone(
+    path: Path,
+) -> None:
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        lock = Path(f"{path}.lock")
+        lock.unlink()
+        os.mkfifo(lock)
+        with pytest.raises(
+            StoreUnavailableError, match="something else than a file is in its place: move it away"
+        ):
+            store.write(add("shop"))
+        lock.unlink()
+        store.write(add("shop"))
+        assert value(store, "shop") == 1
 
 
 def test_a_note_of_an_older_version_is_read_and_the_longest_leaves_room_for_the_end() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bw_exporter.errors import StoreUnavailableError, StoreUnusableError
-from bw_exporter.store.sqlite.file.judging import judge_schema, readable
+from bw_exporter.store.sqlite.file.judging import judge_schema, readable, require_files
 from bw_exporter.store.sqlite.file.log import has_frames
 from bw_exporter.store.sqlite.reads import SqliteReads
 from bw_exporter.store.sqlite.schema import LATEST
@@ -33,6 +33,7 @@ class SqliteReader(SqliteReads):
             raise StoreUnusableError(
                 f"there is no store {path}; give the --storage.url that `serve` was given"
             )
+        require_files(path)
         for file in (path, f"{path}-wal", f"{path}-shm"):
             if Path(file).exists() and not os.access(file, os.R_OK):
                 raise StoreUnusableError(

@@ -22,6 +22,7 @@ from bw_exporter.store.protocol import (
     Transaction,
 )
 from bw_exporter.store.sqlite.file.file_lock import FileLock
+from bw_exporter.store.sqlite.file.judging import require_files
 from bw_exporter.store.sqlite.file.opening import prepare
 from bw_exporter.store.sqlite.file.store_file import StoreFile
 from bw_exporter.store.sqlite.reads import SqliteReads
@@ -58,6 +59,7 @@ class SqliteStore(SqliteReads):
         path = os.path.realpath(path)  # SQLite puts the log beside the file that a link leads to
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            require_files(path)
             with contextlib.ExitStack() as undone:
                 self._lock = FileLock(f"{path}.lock")
                 undone.callback(self._lock.close)

@@ -11,7 +11,7 @@ from typing import ClassVar
 from bw_exporter.store.sqlite.connection import connect
 from bw_exporter.store.sqlite.file.checkpoint import note_closed, write_note
 from bw_exporter.store.sqlite.file.file_lock import FileLock
-from bw_exporter.store.sqlite.file.judging import judge
+from bw_exporter.store.sqlite.file.judging import judge, require_files
 from bw_exporter.store.sqlite.file.note import Note, note_in
 from bw_exporter.store.tables import Row, Table
 
@@ -23,6 +23,7 @@ class SqliteWhole:
 
     def __init__(self, path: str) -> None:
         """Lock the file at `path` and begin; it is a store already."""
+        require_files(path)
         self._lock = FileLock(f"{path}.lock")
         self._path = path
         self._lock.acquire()

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import stat
 from pathlib import Path
 
 from bw_exporter.errors import StoreUnusableError
@@ -24,6 +25,23 @@ _SMALLEST_BYTES = 512
 
 _PAGE_SIZE, _PAGES = slice(16, 18), slice(28, 32)
 """https://www.sqlite.org/fileformat2.html#the_database_header"""
+
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISLNK, "a link"), (stat.S_ISREG, ""))
+
+
+def require_files(path: str) -> None:
+    """Refuse a named pipe, a folder or another thing in the place of one of the store's files.
+
+    Opening a pipe can wait for ever, and SQLite follows no link to a log. Raises StoreUnusableError.
+    """
+    for suffix in ("", ".lock", "-wal", "-shm"):
+        try:
+            found = os.stat(path + suffix, follow_symlinks=suffix in ("", ".lock"))
+        except OSError:
+            continue  # it is not there, or opening it says why not
+        what = next((text for is_kind, text in _KINDS if is_kind(found.st_mode)), "a pipe or a device")
+        if what:
+            raise StoreUnusableError(refusals.NO_FILE.format(path=path + suffix, what=what))
 
 
 def judge(path: str, raw: bytes) -> None:

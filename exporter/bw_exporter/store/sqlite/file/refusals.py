@@ -59,3 +59,4 @@ DAMAGED = (
     " docs/operations.md says, with {path}-wal and {path}-shm moved away. Then start again"
 )
 READ_ONLY = "the store {path} is read-only for this user: change its owner or its mode"
+NO_FILE = "{path} is {what}, where a file of the store should be: move it away. Then start again"
