@@ -20,7 +20,8 @@ from .counts import DAY, NOW, add, shown, value
 if TYPE_CHECKING:
     from support.postgres import PostgresServer
 
-NEW = Family(90, "billing_new_total", "counter", "New.", (Label("kind", ("a", "b"), ("a", "b")),))
+UNUSED = 1 + max(family.number for family in catalog.FAMILIES)
+NEW = Family(UNUSED, "billing_new_total", "counter", "New.", (Label("kind", ("a", "b"), ("a", "b")),))
 MORE = Label("reason", ("redelivered", "wrong_mode", "late"), ("redelivered", "wrong_mode", "late"))
 
 
