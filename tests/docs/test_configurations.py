@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,21 +47,8 @@ def test_every_block_of_json_parses() -> None:
             json.loads(block.text)
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze here")
-@checked("ini")
-def test_a_unit_is_accepted_by_systemd(block: Block, tmp_path: Path) -> None:
-    assert "[Unit]" in block.text, block.where
-    program = str(Path(sys.executable).with_name("bw-exporter"))
-    unit = tmp_path / "billingwatch.service"
-    text = block.text.replace("/opt/billingwatch/bin/bw-exporter", program)
-    unit.write_text(re.sub(r"(?m)^(User|Group)=billingwatch$", r"\1=root", text))
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
-    about_it = [line for line in done.stderr.splitlines() if "billingwatch" in line]
-    assert (done.returncode, about_it) == (0, [])
-
-
 def test_every_block_says_its_language() -> None:
-    known = {*SHELL, *READ_ELSEWHERE, "yaml", "json", "ini"}
+    known = {*SHELL, *READ_ELSEWHERE, "yaml", "json"}
     assert [block.where for block in BLOCKS if block.language not in known] == []
 
 
