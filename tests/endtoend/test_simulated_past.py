@@ -43,8 +43,9 @@ def test_no_series_is_cut_where_the_past_meets_the_present(stack: Monitored) -> 
 
 def test_everything_that_the_rules_record_reaches_into_the_past(stack: Monitored) -> None:
     silent = {name for name in stack.recorded_names() if not stack.asked(name, stack.end_at - 3600)}
-    # Nothing of this past was lost, and no API key could see an endpoint.
+    # Nothing of this past was lost, no API key could see an endpoint, and no dispute of it says when evidence is due.
     unknown = {f"tenant:{catalog.ENDPOINT_ENABLED.name}:{kind}" for kind in ("min", "threshold")}
+    unknown |= {f"tenant:billing_disputes_next_due:{kind}" for kind in ("left_seconds", "threshold")}
     assert {name for name in silent if not name.endswith(":lost")} == unknown
 
 

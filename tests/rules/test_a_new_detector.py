@@ -24,7 +24,7 @@ from bw_rules.toolkit.detector import Detector, Runbook
 from bw_rules.toolkit.promql import Recording, counter
 from bw_rules.toolkit.thresholds import Base, DurationBetween
 
-PAYOUTS = counter(catalog.PAYOUTS, where='status="failed"', name="billing_payouts_failed")
+PAYOUTS = counter(catalog.PAYOUTS, where='status="failed"', name="billing_payouts_bounced")
 
 
 class Thresholds(Base):
