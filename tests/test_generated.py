@@ -64,6 +64,7 @@ def test_every_label_has_a_value_for_what_is_not_listed() -> None:
         "result",
         "outcome",
         "change",
+        "movement",
         "mode",
         "name",
         "version",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import dashboard as model
 
 from boards.overview import BLIND, NOTHING_FIRES
-from boards.rows import delivery, detectors, sales, trouble
+from boards.rows import delivery, detectors, mrr, sales, trouble
 from boards.rows.glance import CHANGE
 from boards.toolkit import frame, panels, tables
 from boards.toolkit.panels import Lines, Number, Timeline
@@ -58,6 +58,7 @@ def board() -> model.Dashboard:
             frame.Row("Charges", sales.charges()),
             frame.Row("Disputes and fraud", trouble.disputes()),
             frame.Row("Checks", trouble.checks()),
+            frame.Row("MRR in $currency", mrr.recurring()),
             frame.Row("Subscriptions and dunning", sales.subscriptions()),
             frame.Row("Payouts and refunds", sales.payouts()),
             frame.Row("Delivery by Stripe", delivery.delivery()),

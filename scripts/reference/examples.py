@@ -34,6 +34,15 @@ _QUESTIONS: dict[Family, tuple[str, str]] = {
     ),
     catalog.DISPUTED_OPEN: ("whole units at stake", _STANDING_MONEY),
     catalog.SUBSCRIPTIONS: ("subscriptions by status", "max by (tenant, status) ({name})"),
+    catalog.MRR: (
+        "ARR in whole units",
+        "12 * max by (tenant, currency) ({name}) / on (currency) group_left ()"
+        " max by (currency) (billing_currency_minor_units)",
+    ),
+    catalog.MRR_EXCLUDED: (
+        "what MRR leaves out, by reason",
+        "max by (tenant, reason) ({name}) > 0",
+    ),
     catalog.WEBHOOK_LAG: (
         "events of the last 15m that were under way for more than 30s",
         "(max by (tenant) ({name}_count) - max by (tenant) ({name}_count offset 15m)) - on (tenant)"

@@ -65,9 +65,11 @@ WHOLE = (
     "FROM bw_tenants",
     "EXISTS (SELECT 1 FROM events",
     "EXISTS (SELECT 1 FROM bw_events",
+    "AND kind =",
 )
-"""The scrape, which shows everything; who has too many marks, asked each ten minutes; the list of tenants; and whether
-a tenant has real events, which `simulate` asks before it begins (0.1 s for a million events of SQLite)."""
+"""The scrape, which shows everything; who has too many marks, asked each ten minutes; the list of tenants; whether
+a tenant has real events, which `simulate` asks before it begins (0.1 s for a million events of SQLite); and what an
+upgrade adopts, once for a store and in steps that go on where the last one ended."""
 
 OF_THE_OLDEST = ("FROM marks WHERE tenant = ? ORDER BY at", "FROM bw_marks WHERE tenant = %s ORDER BY at")
 """The marks to evict of a tenant that has more than it may: all of its marks are ordered, a step for 20,000."""
@@ -144,6 +146,7 @@ def lived(store: Store) -> None:
     store.findings(tenant=None, since_at=NOW - 50, limit=9)
     store.findings(tenant="prod", since_at=NOW - 50, limit=9)
     store.remembers_event("prod", besides="evt_sim")
+    store.remembered("subscription", ("prod", "obj_1"), 9)
     store.prune(NOW, 500, forgotten)
     store.prune_marks(NOW + 3 * DAY, 50)
     store.evict(ROWS, lambda _charges: ())

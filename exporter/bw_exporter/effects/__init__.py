@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from bw_exporter.effects import charges, disputes, invoices, once, refunds, subscriptions
+from bw_exporter.effects import charges, disputes, invoices, mrr, once, refunds, subscriptions
 from bw_exporter.effects.effect import Effect
 from bw_exporter.metrics.series import Change
 from bw_exporter.store.state_json import decoded
 
+_ROOMS = (charges, disputes, invoices, mrr, once, refunds, subscriptions)
+
 EFFECTS: dict[type, tuple[Effect, ...]] = {
-    **charges.EFFECTS,
-    **disputes.EFFECTS,
-    **invoices.EFFECTS,
-    **once.EFFECTS,
-    **refunds.EFFECTS,
-    **subscriptions.EFFECTS,
+    fact: tuple(effect for room in _ROOMS for effect in room.EFFECTS.get(fact, ()))
+    for fact in (fact for room in _ROOMS for fact in room.EFFECTS)
 }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bw_exporter.facts import reading
+from bw_exporter.facts import coupons, reading
+from bw_exporter.facts.coupons import Coupon
 from bw_exporter.facts.event import Event
+from bw_exporter.facts.monthly import Monthly, monthly
 from bw_exporter.facts.reader import Amounts, Reader
 from bw_exporter.facts.reading import Json
 from bw_exporter.metrics import catalog
@@ -22,7 +24,7 @@ _OTHER_RANK = 1
 class Item:
     """One subscription item and its price per `interval_count` of `interval` (day, week, month, year or empty).
 
-    `divide_by` and `round_up` are the price's transform_quantity.
+    `divide_by` and `round_up` are the price's transform_quantity. `coupons` are the item's own.
     """
 
     id: str
@@ -36,6 +38,16 @@ class Item:
     round_up: bool
     interval: str
     interval_count: int
+    product: str = ""
+    coupons: tuple[Coupon, ...] = ()
+
+    @property
+    def packages(self) -> int:
+        """How many times the unit amount is asked: the quantity, or how many packages it fills."""
+        quantity = self.quantity or 0
+        if not self.divide_by or self.divide_by < 1:
+            return quantity
+        return -(-quantity // self.divide_by) if self.round_up else quantity // self.divide_by
 
     @property
     def per_month(self) -> tuple[int, int] | None:
@@ -53,7 +65,7 @@ class SubscriptionSeen:
     that the event says it replaced, None where it says nothing of them; `has_previous_attributes` whether it says of
     anything that it was replaced: then whatever it leaves out stayed. `cancel_scheduled`: it will end at a time
     that is known, its period's end or another one. `collection_paused`: pause_collection is set. `items_complete`:
-    `items` are all of them.
+    `items` are all of them. `begun_at` is when it was created. `listed`: Stripe's list showed it, and no event.
     """
 
     subscription: str
@@ -74,6 +86,10 @@ class SubscriptionSeen:
     items: tuple[Item, ...]
     pending_items: tuple[Item, ...]
     items_complete: bool
+    begun_at: int | None
+    monthly: Monthly
+    previous_monthly: Monthly | None
+    listed: bool = False
 
 
 def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
@@ -81,7 +97,8 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
     subscription, stage = event.object, event.type.removeprefix("customer.subscription.")
     pending = reading.mapping(subscription, "pending_update")
     previous_status = reading.text(event.previous, "status")
-    items = subscription.get("items")
+    items = tuple(_item(item) for item in reading.listing(subscription, "items"))
+    previous_items = _previous_items(event.previous)
     return (
         SubscriptionSeen(
             subscription=reading.own_id(subscription),
@@ -104,18 +121,46 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             previous_collection_paused=(
                 _collection_paused(event.previous) if "pause_collection" in event.previous else None
             ),
-            previous_items=_previous_items(event.previous),
+            previous_items=previous_items,
             trial_end_at=reading.integer(subscription, "trial_end"),
             test_clock=reading.identifier(subscription, "test_clock") is not None,
-            items=tuple(_item(item) for item in reading.listing(subscription, "items")),
+            items=items,
             pending_items=tuple(_item(item) for item in reading.listing(pending, "subscription_items")),
-            items_complete=(
-                reading.boolean(items, "has_more") is not True
-                if isinstance(items, dict)
-                else items is not None
-            ),
+            items_complete=_complete(subscription),
+            begun_at=reading.integer(subscription, "created"),
+            monthly=Monthly() if stage == "deleted" else _monthly(subscription, items),
+            previous_monthly=_previous_monthly(event, items, previous_items),
         ),
     )
+
+
+def _complete(subscription: Json) -> bool:
+    items = subscription.get("items")
+    return reading.boolean(items, "has_more") is not True if isinstance(items, dict) else items is not None
+
+
+def _monthly(subscription: Json, items: tuple[Item, ...]) -> Monthly:
+    status = listed(reading.text(subscription, "status"), SUBSCRIPTION_STATUSES)
+    paused, whole = _collection_paused(subscription), _complete(subscription)
+    return monthly(subscription, items, status=status, paused=paused, whole=whole)
+
+
+def _previous_monthly(
+    event: Event, items: tuple[Item, ...], previous_items: tuple[Item, ...] | None
+) -> Monthly | None:
+    """Return the value that an update replaced; None where the event does not say all of it."""
+    if not event.previous:
+        return None
+    before = {**event.object, **event.previous}
+    if previous_items is None:
+        return _monthly({**before, "items": event.object.get("items")}, items)
+    if not previous_items or not all(_priced(item) for item in previous_items):
+        return None
+    return _monthly(before, previous_items)
+
+
+def _priced(item: Item) -> bool:
+    return item.tiered or item.metered or (item.unit_amount is not None and item.quantity is not None)
 
 
 def _cancel_scheduled(subscription: Json) -> bool:
@@ -166,6 +211,8 @@ def _item(item: Json) -> Item:
         round_up=reading.text(transform, "round") != "down",
         interval=interval,
         interval_count=interval_count,
+        product=reading.identifier(price, "product") or "",
+        coupons=coupons.forever(item),
     )
 
 
@@ -182,7 +229,14 @@ def _interval(recurring: Json) -> tuple[str, int]:
 
 _STAGE = Reader(
     subscription_seen,
-    (catalog.SUBSCRIPTIONS, catalog.SUBSCRIPTION_CHANGES),
+    (
+        catalog.SUBSCRIPTIONS,
+        catalog.SUBSCRIPTION_CHANGES,
+        catalog.MRR,
+        catalog.MRR_MOVEMENT,
+        catalog.MRR_MOVEMENTS,
+        catalog.MRR_EXCLUDED,
+    ),
     explains=(catalog.INVOICE_CHECKS,),
 )
 

@@ -52,6 +52,10 @@ SUBSCRIPTION_CHANGES = (
     "resumed", "past_due", "recovered", "cancel_scheduled", "cancel_unscheduled",
 )  # fmt: skip
 
+MRR_MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation", "opening")
+
+MRR_EXCLUSIONS = ("trialing", "paused", "metered", "tiered", "unknown_price")
+
 PAYOUT_STATUSES = ("paid", "pending", "in_transit", "canceled", "failed", OTHER)
 
 CHECKOUT_OUTCOMES = ("completed", "async_payment_succeeded", "async_payment_failed", "expired")

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bw_exporter import housekeeping
+from bw_exporter import adoption, housekeeping
 from bw_exporter.errors import BillingWatchError, StoreUnavailableError
 from bw_exporter.monitoring import basic_auth
 from bw_exporter.monitoring.landing.recent import Recent
@@ -189,6 +189,7 @@ class PrivateWorker(Worker):
 
         recent = Recent()
         self.spawn_thread("housekeeping", keep_house)
+        self.spawn_thread("adoption", lambda: adoption.run(store, int(time.time()), self._stop))
         self.spawn_thread(
             "recent", lambda: recent.follow(store, lambda: config.state.tenants, time.time, self._stop)
         )

@@ -171,6 +171,12 @@ class Store(StoreReader, Protocol):
         `counted` says what forgetting the marks of so many keys changes.
         """
 
+    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+        """Return tenant, key and state of the next objects of a kind, in that order, after this tenant and key.
+
+        For what an upgrade does once: a call looks at all that is remembered up to the last one that it returns.
+        """
+
     def probe(self, now: int) -> float:
         """Commit a row and return the seconds it took; raises StoreUnavailableError."""
 

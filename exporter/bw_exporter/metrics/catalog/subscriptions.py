@@ -33,3 +33,31 @@ SUBSCRIPTION_CHANGES = Family(
     "Changes in the life of subscriptions, by kind.",
     (open_ended("change", lists.SUBSCRIPTION_CHANGES, "created", "canceled"),),
 )
+MRR = Family(
+    40,
+    "billing_mrr_minor_units",
+    "gauge",
+    "Monthly value of the active and past due subscriptions, in minor units of the currency; docs/mrr.md says how.",
+    (CURRENCY,),
+)
+MRR_MOVEMENT = Family(
+    41,
+    "billing_mrr_movement_minor_units_total",
+    "counter",
+    "How MRR moved, in minor units of the currency; the sum, contraction and churn taken off, is MRR.",
+    (CURRENCY, open_ended("movement", lists.MRR_MOVEMENTS, "new")),
+)
+MRR_MOVEMENTS = Family(
+    42,
+    "billing_mrr_movements_total",
+    "counter",
+    "How often a subscription moved MRR; one whose price can no longer be told is no loss here.",
+    (CURRENCY, open_ended("movement", lists.MRR_MOVEMENTS, "new")),
+)
+MRR_EXCLUDED = Family(
+    43,
+    "billing_mrr_excluded_subscriptions",
+    "gauge",
+    "Live subscriptions that MRR leaves out, or an item of theirs, by reason.",
+    (open_ended("reason", lists.MRR_EXCLUSIONS, "metered"),),
+)

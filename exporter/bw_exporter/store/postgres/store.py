@@ -174,6 +174,13 @@ class PostgresStore:
             gone += sum(self._without(step, counted) for step in oldest_in_steps(oldest, excess))
         return gone
 
+    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+        return self._reader.read(
+            "SELECT tenant, key, state FROM bw_ledger WHERE (tenant, key) > (%s, %s) AND kind = %s"
+            " ORDER BY tenant, key LIMIT %s",
+            (*after, kind, limit),
+        )
+
     def probe(self, now: int) -> float:
         begun = time.monotonic()
         self._do(lambda _tx: upkeep.noted_probe(self._writer.connection(), now))

@@ -128,6 +128,10 @@ class SqliteStore(SqliteReads):
                 gone += len(self._without(step, counted))
         return gone
 
+    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+        where = "WHERE (tenant, key) > (?, ?) AND kind = ? ORDER BY tenant, key LIMIT ?"
+        return self._read(f"SELECT tenant, key, state FROM ledger {where}", (*after, kind, limit))  # noqa: S608 - constants
+
     def probe(self, now: int) -> float:
         begun = time.monotonic()
         self.write(lambda _tx: noted_probe(self._writer.connection(), now))
