@@ -146,8 +146,7 @@ class Simulation:
 
     def _strike(self, strike: Strike, now: int) -> None:
         shop = self._shops[strike.tenant_id]
-        shop.suffer(anomalies.load(strike.name).leaves)
-        events = anomalies.play(strike.name, strike.tenant_id, now, seed=self._seed)
+        events = anomalies.strike(strike.name, shop, strike.tenant_id, now, seed=self._seed)
         self._on_strike(strike)
         for delivery in deliveries(strike.tenant_id, [shop.stamped(one) for one in events])[0]:
             self._post(delivery)

@@ -92,8 +92,7 @@ def _turns(troubles: Sequence[Trouble], seed: int) -> list[tuple[int, Callable[[
     """Return what changes when: the blow of each trouble, and the end of those that last."""
 
     def strikes(trouble: Trouble, shop: Shop) -> list[Json]:
-        shop.suffer(anomalies.load(trouble.name).leaves)
-        return anomalies.play(trouble.name, trouble.tenant_id, trouble.at, seed=seed)
+        return anomalies.strike(trouble.name, shop, trouble.tenant_id, trouble.at, seed=seed)
 
     def ends(shop: Shop) -> list[Json]:
         shop.mood = "open"

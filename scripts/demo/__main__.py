@@ -20,7 +20,7 @@ from files import STRUCK
 from processes import free_port, tool
 from sink import Sink
 from stack import COMMAND, DidNotStartError, Stack, StoppedError
-from story import Story
+from story import ORDER, STANDING, Story
 
 from bw_exporter.command_line import options
 from bw_exporter.config import tenants
@@ -86,7 +86,8 @@ def live(stack: Stack, sink: Sink, args: argparse.Namespace, *, alone: bool) -> 
     ends_at = began_at + args.duration if args.duration else float("inf")
     pause = min(PAUSE_SECONDS, (ends_at - began_at) / 8)
     strikes = [
-        Strike(began_at + pause * number, name, STRUCK) for number, name in enumerate(anomalies.names(), 1)
+        Strike(began_at + pause * number, name, STRUCK)
+        for number, name in enumerate((*ORDER[:-1], STANDING, ORDER[-1]), 1)
     ]
     struck: list[Strike] = []
     simulation = Simulation(

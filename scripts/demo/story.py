@@ -49,7 +49,7 @@ class Story:
     @property
     def complete(self) -> bool:
         """Whether all seven alerts have been delivered."""
-        return self.delivered.keys() >= {DETECTORS[name].alert for name in anomalies.names()}
+        return self.delivered.keys() >= {DETECTORS[name].alert for name in (*ORDER, STANDING)}
 
     def turn(self) -> None:
         """Tell what has come, and strike if it is time to."""

@@ -33,6 +33,7 @@ defaults:
     revenue_drop: {sensitivity: fixed, drop_pct: 80, for: 0, keep_firing_for: 0}
     silent_lapse: {max_silence: 4h, for: 0}
     webhook_lag: {min_events: 1, keep_firing_for: 0}
+    mrr_drop: {for: 0, keep_firing_for: 0}
 tenants:
   calm: {webhook_secret: whsec_calm}
   gone: {webhook_secret: whsec_gone, detectors: {revenue_drop: {enabled: false}}}  # as Alertmanager would hide it
@@ -40,7 +41,7 @@ tenants:
 """
 
 PAST = (
-    "struck:revenue_drop@23h,struck:fraud_spike@5h,struck:invoice_mismatch@40m,struck:charge_failure_spike@30m,"
+    "struck:revenue_drop@23h,struck:fraud_spike@5h,struck:invoice_mismatch@40m,struck:mrr_drop@35m,struck:charge_failure_spike@30m,"
     "struck:duplicate_charge@20m,struck:webhook_lag@5m,gone:silent_lapse@6h"
 )
 

@@ -16,7 +16,6 @@ import pytest
 
 from bw_rules.detectors import DETECTORS
 from bw_rules.verify import tools
-from bw_simulator.shop import anomalies
 from support.patience import limit
 from support.processes import end, free_ports
 
@@ -60,7 +59,7 @@ ANOMALIES = (
     "charge_failure_spike",
     "silent_lapse",
 )
-SEVEN = {("bad", DETECTORS[name].alert) for name in anomalies.names()}
+SEVEN = {("bad", DETECTORS[name].alert) for name in ANOMALIES}
 
 
 class Pipeline:

@@ -125,6 +125,20 @@ def test_a_fraud_spike_is_counted_once_per_dispute(store: Store, tenant: Tenant)
     assert samples["billing_early_fraud_warnings_total"] == 4
 
 
+def test_a_drop_of_mrr_takes_away_what_nine_in_ten_members_paid(store: Store, tenant: Tenant) -> None:
+    shop = Shop("shop", seed=1, started_at=START)
+    told = [one for n in range(60) for one in shop.next(START + n) if "subscription" in one["type"]]
+    known = []
+    for events in (told, anomalies.strike("mrr_drop", shop, "shop", START + 60)):
+        for delivery in deliveries("shop", events)[0]:
+            ingest.receive(delivery.body, tenant, store, START + 60)
+        known.append(counted(store))
+    before, after = known
+    assert total(after, "billing_mrr_minor_units") < total(before, "billing_mrr_minor_units") / 2
+    more = sum(n for line, n in (after - before).items() if "mrr_movements" in line)
+    assert more == len(events) > 10
+
+
 def test_late_events_are_seen_as_late(store: Store, tenant: Tenant) -> None:
     samples = struck("webhook_lag", store, tenant)
     late = total(

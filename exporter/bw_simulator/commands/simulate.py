@@ -63,7 +63,7 @@ from bw_simulator.commands import _values as values
     "--past",
     "What went wrong, as in prod:fraud_spike@30h, or prod:revenue_drop@5d-4d for what lasted; or none.",
     read=values.troubles,
-    shown_default="each anomaly once",
+    shown_default="each but mrr_drop once",
     metavar="T:NAME@AGO,...",
 )
 @flag("--job", "The label job.", default="billing-exporter", metavar="JOB")

@@ -90,6 +90,14 @@ class Shop:
         if mood != "open":
             self.mood = mood
 
+    def lose_members(self, now: int, *, keep_every: int) -> list[Json]:
+        """Return the events of members who are canceled `now`, all that the shop has but one in `keep_every`."""
+        members = list(self._members)
+        self._members.clear()
+        self._members.extend(members[::keep_every])
+        gone = (member for number, member in enumerate(members) if number % keep_every)
+        return [one for member in gone for one in memberships.cancellation(self.ids, now, member)]
+
     def stamped(self, event: Json) -> Json:
         """Return an event in the mode of this shop's account."""
         return event if self._livemode else in_test_mode(event)

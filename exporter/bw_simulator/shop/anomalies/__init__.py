@@ -11,6 +11,7 @@ import pkgutil
 from bw_simulator.shop.anomalies.anomaly import Anomaly
 from bw_simulator.shop.ids import Ids
 from bw_simulator.shop.shapes import Json
+from bw_simulator.shop.traffic import Shop
 
 
 def names() -> tuple[str, ...]:
@@ -29,3 +30,10 @@ def load(name: str) -> Anomaly:
 def play(name: str, tenant_id: str, now: int, *, seed: int = 1) -> list[Json]:
     """Return the events of an anomaly that strikes a tenant `now`; the same arguments, the same events."""
     return load(name).events(Ids(f"{seed}/{tenant_id}/{name}/{now}"), now)
+
+
+def strike(name: str, shop: Shop, tenant_id: str, now: int, *, seed: int = 1) -> list[Json]:
+    """Let an anomaly strike a shop: return its events, and leave of the traffic what it leaves."""
+    anomaly = load(name)
+    shop.suffer(anomaly.leaves)
+    return play(name, tenant_id, now, seed=seed) + anomaly.to_shop(shop, now)
