@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import promql_parser
 import pytest
 
+from bw_rules.detectors import THRESHOLDS
 from bw_rules.groups import build
+from bw_rules.groups.rule import Alert
 from bw_rules.render import prometheus
+from bw_rules.toolkit.thresholds import Weighed
 
 from .promtool_file import inputs, tried
 
@@ -19,6 +24,8 @@ DAYS = 10
 STEPS = DAYS * 144
 """Of ten minutes."""
 TENANT = 'job="billing-exporter",instance="a",tenant="t"'
+EVIDENT = [name for name, model in THRESHOLDS.items() if issubclass(model, Weighed)]
+QUERY = re.compile(r'(?:with|range) printf "((?:[^"\\]|\\.)*)"[^"|}]*\| query')
 QUICK = """
 defaults: {detectors: {revenue_drop: {sensitivity: fixed, for: 0}, webhook_lag: {window: 1d}}}
 tenants: {t: {webhook_secret: whsec_a}}
@@ -77,3 +84,19 @@ def test_large_counts_and_money_are_written_out_in_full(
 @pytest.mark.parametrize("value", ["{{ $value }}", "{{$value}}"])
 def test_no_description_prints_a_number_as_the_template_likes(config: Callable[[str], Tenants], value: str):
     assert value not in prometheus.render(build.groups(config(QUICK), build.Settings()), "tenants.yaml")
+
+
+@pytest.mark.parametrize("sensitivity", ["low", "normal", "high", "fixed"])
+def test_what_a_description_asks_prometheus_is_promql(config: Callable[[str], Tenants], sensitivity: str):
+    """A query that Prometheus refuses costs the alert its whole description."""
+    detectors = (f"{name}: {{sensitivity: {sensitivity}}}" for name in EVIDENT)
+    tenants = config(
+        f"defaults: {{detectors: {{{', '.join(detectors)}}}}}\ntenants: {{t: {{webhook_secret: whsec_a}}}}"
+    )
+    asked = 0
+    for group in build.groups(tenants, build.Settings()):
+        for rule in (rule for rule in group.rules if isinstance(rule, Alert)):
+            for text in QUERY.findall(dict(rule.annotations)["description"]):
+                promql_parser.parse(text.replace('\\"', '"').replace("%s", "x").replace("%.0f", "1"))
+                asked += 1
+    assert asked > 5

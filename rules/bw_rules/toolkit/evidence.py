@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from math import exp, log, sqrt
 
+NATS_OF_TEN = "2.302585"
+"""The natural logarithm of 10: PromQL's `ln` takes a vector and no number."""
+
 MOST_OLD = "1 / 10"
 """Above this share of events that were made long before they were counted, a window says nothing of now."""
 

@@ -11,7 +11,7 @@ from bw_rules.toolkit import habit
 from bw_rules.toolkit.bars import BARS
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import VALUE, Method, first_of
-from bw_rules.toolkit.evidence import MOST_OLD, poisson_level, poisson_level_of
+from bw_rules.toolkit.evidence import MOST_OLD, NATS_OF_TEN, poisson_level, poisson_level_of
 from bw_rules.toolkit.promql import Recording, Scope, created, indented
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Evidence:
         def value(query: str, times: int = 1, form: str = 'printf "%.0f"') -> str:
             return first_of(query, *("tenant", "$window") * times, form=form)
 
-        once = value(f"10 ^ floor(({came} * ln({came} / {due}) - {came} + {due}) / ln(10))", 5)
+        once = value(f"10 ^ floor(({came} * ln({came} / {due}) - {came} + {due}) / {NATS_OF_TEN})", 5)
         return (
             f'{{{{ with printf "{over}" $labels.tenant $labels.tenant | query }}}}'
             "{{ $window := (first .).Labels.window }}"

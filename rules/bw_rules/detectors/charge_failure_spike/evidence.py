@@ -23,7 +23,7 @@ from bw_rules.detectors.charge_failure_spike.evidence_cases import cases
 from bw_rules.toolkit import habit
 from bw_rules.toolkit.bars import ALL_FAIL_PCT, BARS, LIFT, MIN_LONG
 from bw_rules.toolkit.detector import VALUE, Method, first_of
-from bw_rules.toolkit.evidence import MOST_OLD, binomial
+from bw_rules.toolkit.evidence import MOST_OLD, NATS_OF_TEN, binomial
 from bw_rules.toolkit.promql import DAY, HOUR, Counter, Recording, Scope, indented, scaled, times
 
 if TYPE_CHECKING:
@@ -354,7 +354,7 @@ def description(t: Thresholds) -> str:
     def value(query: str, form: str = 'printf "%.0f"') -> str:
         return first_of(query, "$labels.tenant", "$window", form=form)
 
-    once = value(f"10 ^ floor({EVIDENCE}{names.suffix}{of} / ln(10))")
+    once = value(f"10 ^ floor({EVIDENCE}{names.suffix}{of} / {NATS_OF_TEN})")
     usual = value(f"100 * last_over_time({names.share}{of}[16m])")
     return (
         f'{{{{ with printf "{best}" $labels.tenant | query }}}}{{{{ $window := (first .).Labels.window }}}}'

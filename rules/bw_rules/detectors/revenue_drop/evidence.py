@@ -18,6 +18,7 @@ from bw_rules.detectors.revenue_drop.share import PART
 from bw_rules.toolkit import habit
 from bw_rules.toolkit.bars import COLLAPSE, COLLAPSE_SALES, DROP_WINDOWS, of_revenue
 from bw_rules.toolkit.detector import MONEY, Method, first_of
+from bw_rules.toolkit.evidence import NATS_OF_TEN
 from bw_rules.toolkit.promql import DAY, HOUR, Counter, Recording, Scope, indented, times
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def description(t: Thresholds) -> str:
     usual = first_of(due, *labels)
     chance = f"{due} - {sold} + {sold} * ln(clamp_min({sold}, 0.1) / {due})"
     named = "$labels.tenant $labels.currency $labels.tenant $labels.currency"
-    once = first_of(f"10 ^ floor(({chance}) / ln(10))", *labels * 5)
+    once = first_of(f"10 ^ floor(({chance}) / {NATS_OF_TEN})", *labels * 5)
     return (
         f'{MONEY}{{{{ with printf "{fallen}" {named} | query }}}}'
         "{{ $window := (first .).Labels.window }}"
