@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bw_exporter.errors import BillingWatchError
-from bw_rules.backtest.passes import Recording
+from bw_rules.backtest.passes import LOOKBACK_SECONDS, Recording
 from bw_rules.backtest.server import answering, tool
 from bw_rules.render.yaml_text import dump
 from bw_rules.verify import tools
@@ -30,6 +31,9 @@ _POINTS = 11_000
 
 _REACHES = (6 * 3600, 7 * 86400)
 """Reaches are rounded up to one of these, or to the whole past: each start is one more run of promtool, which costs."""
+
+_PARTS = 2
+"""What is alike is split into so many parts for each promtool at work, as some take much longer than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,17 @@ def write_recorded(
     *,
     at_once: int = 2,
     tell: Callable[[str], None] = lambda _: None,
+    first_from: str | None = None,
+    lookback_seconds: int = LOOKBACK_SECONDS,
 ) -> None:
     """Add to `data` what the rules would have recorded; raises BillingWatchError.
 
     Each recording is made from its reach before `judged_at` on. `at_once` is how many promtools run side by side.
+    The first pass reads `first_from`, the URL of a Prometheus that has the scraped series, instead of `data`.
     """
     for number, recordings in enumerate(passes, 1):
         with tempfile.TemporaryDirectory(prefix="bw-rules-", dir=data.parent) as folder:
-            with answering(data) as url:
+            with _source(data, first_from if number == 1 else None, lookback_seconds) as url:
                 jobs = list(_jobs(recordings, stretches, judged_at, at_once))
                 with ThreadPoolExecutor(at_once) as pool:
                     work = [
@@ -75,6 +82,15 @@ def write_recorded(
             for block in sorted(Path(folder).glob("*/blocks/*")):
                 shutil.move(block, data)
         tell(f"pass {number} of {len(passes)}: {len(recordings)} recordings")
+
+
+@contextmanager
+def _source(data: Path, url: str | None, lookback_seconds: int) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    with answering(data, lookback_seconds) as own:
+        yield own
 
 
 def _jobs(
@@ -90,8 +106,8 @@ def _jobs(
             if start_at <= stretch.end_at:
                 alike.setdefault((start_at, step), []).append(one)
         for (start_at, step), some in alike.items():
-            for part in range(at_once):
-                if mine := some[part::at_once]:
+            for part in range(_PARTS * at_once):
+                if mine := some[part :: _PARTS * at_once]:
                     yield mine, Stretch(start_at, stretch.end_at, step)
 
 

@@ -95,7 +95,7 @@ def _reaches(first: Mapping[str, int], reads: Mapping[str, Mapping[str, int]]) -
     """Return how far back each name is read, through whatever other recordings."""
     reach = dict(first)
     todo = list(first)
-    for _ in range(len(reads) ** 2):
+    for _ in range(len(reads) ** 2 + 1):
         if not todo:
             return reach
         name = todo.pop()

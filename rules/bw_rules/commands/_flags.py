@@ -6,7 +6,13 @@ for both.
 
 from __future__ import annotations
 
+import difflib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+
+import click
 
 from bw_exporter.command_line import flags
 from bw_exporter.config import tenants
@@ -34,3 +40,39 @@ def known_detector(name: str) -> None:
     if name not in DETECTORS:
         ways_out = nearest(name, DETECTORS, f"use {', '.join(DETECTORS)}")
         raise BillingWatchError(f"there is no detector {name}; {ways_out}")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Give what shows how far a command is, in one line of a terminal; elsewhere it shows nothing."""
+    terminal = sys.stderr.isatty()
+
+    def show(line: str) -> None:
+        if terminal:
+            click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+
+    try:
+        yield show
+    finally:
+        show("")
+
+
+def require(found: Tenants, tenant: str | None, detector: str | None, without: str) -> None:
+    """Raise BillingWatchError, with what is near, for a tenant or a detector that is not there; None is any.
+
+    `without` says what a command is about without --tenant.
+    """
+    if detector is not None:
+        known_detector(detector)
+    if tenant is not None and tenant not in found.by_id:
+        raise BillingWatchError(f"{found.source} has no tenant {tenant}; {_ways_out(tenant, found, without)}")
+
+
+def _ways_out(name: str, found: Tenants, without: str) -> str:
+    """Return what to ask for instead of a tenant that is not there; a file may have thousands."""
+    from bw_rules.wording import some
+
+    close = difflib.get_close_matches(name, list(found.by_id), n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"it has {some([*found.by_id])}; without --tenant {without}"
