@@ -40,12 +40,7 @@ def listing(tenants: Tenants) -> list[str]:
 def explanation(tenants: Tenants, name: str, tenant: str | None, settings: build.Settings) -> list[str]:
     """Return one detector's thresholds and their origin, its rules and its runbook."""
     detector = DETECTORS[name]
-    lines = [f"{name}: {detector.summary}", "", "Thresholds" + (f" of {tenant}" if tenant else "")]
-    rows = [(one.key, one.value, one.origin, one.meaning) for one in in_force.settings(tenants, name, tenant)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
-        lines.append(f"  {cells}  {row[3]}")
+    lines = thresholds(tenants, name, tenant)
     found = next((p for p in profiles(tenants, name) if _covers(p, tenant)), None)
     if found is None:
         ask = f"It is off: no rule covers this. {name}: {{enabled: true}} under `detectors` turns it on."
@@ -60,6 +55,18 @@ def explanation(tenants: Tenants, name: str, tenant: str | None, settings: build
     for recording in (one for made_of in read for one in made_of(found.settings, scope.everyone)):
         lines += [f"  # {recording.name}", *_block(recording.expr)]
     return [*lines, "", *runbook(detector.alert, detector.summary, detector.runbook).splitlines()[2:]]
+
+
+def thresholds(tenants: Tenants, name: str, tenant: str | None) -> list[str]:
+    """Return one detector's thresholds, each with its origin and meaning."""
+    summary = DETECTORS[name].summary
+    lines = [f"{name}: {summary}", "", "Thresholds" + (f" of {tenant}" if tenant else "")]
+    rows = [(one.key, one.value, one.origin, one.meaning) for one in in_force.settings(tenants, name, tenant)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        lines.append(f"  {cells}  {row[3]}")
+    return lines
 
 
 def _covers(profile: Profile, tenant: str | None) -> bool:

@@ -129,6 +129,19 @@ def test_mistakes_are_told_with_what_is_near_or_what_to_do(
         assert said in capsys.readouterr().err
 
 
+def test_explain_needs_a_prometheus_that_scrapes_the_tenant_now(
+    config: str, prometheus: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["explain", "fraud_spike", "--config.file", config, "--prometheus", prometheus]
+    assert main(words) == 2
+    assert "give --tenant too" in capsys.readouterr().err
+    assert main([*words, "--tenant", "prod"]) == 1
+    assert (
+        "has nothing of tenant prod and job billing-exporter now; give the Prometheus"
+        in capsys.readouterr().err
+    )
+
+
 class _Saying(BaseHTTPRequestHandler):
     """Answers every question with the same."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from bw_exporter.config import tenants
 from bw_exporter.metrics import catalog
 from bw_rules.backtest import trial
 from bw_rules.backtest.variants import AS_IT_IS, Variant
+from bw_rules.cli import main
 from bw_rules.detectors import DETECTORS, THRESHOLDS
 from bw_rules.prometheus import Prometheus
 from bw_simulator.shop import anomalies
@@ -64,6 +66,24 @@ def test_everything_that_the_rules_record_reaches_into_the_past(stack: Monitored
 def test_each_alert_fires_for_the_tenant_in_trouble_and_none_for_the_calm_one(stack: Monitored) -> None:
     wait_for(lambda: stack.firing() >= TROUBLE, 60)
     assert stack.firing() == TROUBLE | {HEARTBEAT}
+
+
+def test_explain_says_with_how_much_past_a_tenant_is_watched_and_what_fires_now(
+    stack: Monitored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wait_for(lambda: stack.firing() >= TROUBLE, 60)
+    words = ["--config.file", str(stack.folder / "tenants.yaml")]
+    words += ["--prometheus", f"http://127.0.0.1:{stack.prometheus}", "--tenant"]
+    assert main(["explain", "fraud_spike", *words, "struck"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"watched since: .+, of which Prometheus knows 8 days\n", said)
+    assert re.search(r"  payments tried in the last 8 days: [1-9][0-9,]+\n", said)
+    assert re.search(r"\n +now +fires from\n +12 +[0-9.]+\n", said)
+    assert "BillingFraudSpike fires:\n  Disputes" in said
+    assert main(["explain", "silent_lapse", *words, "calm"]) == 0
+    said = capsys.readouterr().out
+    assert "max_silence" in said
+    assert "BillingSilentLapse is quiet." in said
 
 
 @dataclass(frozen=True)
