@@ -63,7 +63,7 @@ def expand(template: str, labels: Mapping[str, str], value: float, query: Query)
 
 
 def queries(template: str) -> list[str]:
-    """Return every query of a template, with `x` for each label in it and 1 for each number; raises UnknownTemplateError."""
+    """Return every query of a template, each label in it as `x`, each number as 1; raises UnknownTemplateError."""
     found: list[str] = []
 
     def visit(nodes: list[_Node]) -> None:
