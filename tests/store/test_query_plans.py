@@ -74,6 +74,9 @@ upgrade adopts, once for a store and in steps that go on where the last one ende
 OF_THE_OLDEST = ("FROM marks WHERE tenant = ? ORDER BY at", "FROM bw_marks WHERE tenant = %s ORDER BY at")
 """The marks to evict of a tenant that has more than it may: all of its marks are ordered, a step for 20,000."""
 
+NO_TABLES = ("json_each", "SCAN seconds")
+"""What a plan scans that holds no rows but those the statement has made or was given."""
+
 Asked = dict[str, Any]
 """Statements and the last parameters of each."""
 
@@ -85,7 +88,7 @@ def filled(url: str) -> None:
     later = NOW + 30 * DAY
     rows: dict[str, Iterator[tuple[Any, ...]]] = {
         "tenants": ((f"tenant-{n}", NOW) for n in range(ROWS)),
-        "events": ((NOW + n, "prod", f"evt_filled_{n}") for n in range(ROWS)),
+        "events": ((NOW + n // 100, "prod", f"evt_filled_{n}") for n in range(ROWS)),
         "series": ((10_000 + n % 50, "prod", 0, f"made_up_{n} ", n) for n in range(ROWS)),
         "ledger": (("prod", f"obj_{n}", "once", b'{"counted":true}', later) for n in range(ROWS)),
         "marks": (("prod", n % 7, NOW + n, f"ch_{n}", later) for n in range(ROWS)),
@@ -128,7 +131,7 @@ def lived(store: Store) -> None:
     def look(tx: Transaction) -> None:
         tx.marks_around("prod", tx.secret_topic("burst"), (NOW + 50, "ch_burst"), 300, 9)
         tx.knows_event(NOW, "prod", "evt_x")
-        tx.saw_event_since("prod", NOW, besides="evt_x")
+        tx.saw_event_since("silent", NOW, besides="evt_x")
         tx.load("prod", "once", "obj_1")
         for each in (*tx.deferred("prod", "invoice_mismatch", "sub_x"), *tx.due(NOW, 64)):
             tx.drop(each)
@@ -224,7 +227,11 @@ def test_no_statement_of_the_sqlite_store_looks_at_rows_it_is_not_about(
     with closing(connect(path, isolation_level=None)) as connection:
         for sql, values in asked.items():
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-            scans = [line for line in plan if line.startswith("SCAN") and "json_each" not in line]
+            scans = [
+                line
+                for line in plan
+                if line.startswith("SCAN") and not any(name in line for name in NO_TABLES)
+            ]
             steps, rows = work_of_sqlite(connection, sql, values)
             if scans or steps > STEPS_OF_SQLITE + STEPS_OF_A_ROW * rows:
                 dear.append(f"{steps} steps for {rows} rows: {sql}\n    {plan}")

@@ -59,7 +59,17 @@ _COLUMNS = ("itt", "tt", "tiii", "ttt")
 _DEFERRED = 'tenant, "check", key, subject, due_at, state'
 _DEFERRED_CHECK = f'SELECT {_DEFERRED} FROM bw_pending WHERE tenant = %s AND "check" = %s AND key = %s'  # noqa: S608
 _DUE = f'SELECT {_DEFERRED} FROM bw_pending WHERE due_at <= %s ORDER BY due_at, tenant, "check", key LIMIT %s'  # noqa: S608
-_SINCE = "SELECT 1 FROM bw_events WHERE created_at >= %s AND tenant = %s AND event <> %s LIMIT 1"
+_SINCE = """
+WITH RECURSIVE seconds (second) AS (
+    SELECT min(created_at) FROM bw_events WHERE created_at >= %s
+    UNION ALL
+    SELECT (SELECT min(created_at) FROM bw_events WHERE created_at > second) FROM seconds WHERE second IS NOT NULL
+)
+SELECT 1 FROM seconds
+WHERE EXISTS (SELECT 1 FROM bw_events WHERE created_at = second AND tenant = %s AND event <> %s) LIMIT 1
+"""
+"""From second to second: the key begins with the moment, and in a second there may be thousands of others' events."""
+
 _WITHIN = "SELECT at, key FROM bw_marks WHERE tenant = %s AND topic = %s AND at BETWEEN %s AND %s"
 _BEFORE = f"{_WITHIN} AND (at, key) < (%s, %s) ORDER BY at DESC, key DESC LIMIT %s"
 _AFTER = f"{_WITHIN} AND (at, key) > (%s, %s) ORDER BY at, key LIMIT %s"

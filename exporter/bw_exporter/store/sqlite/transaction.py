@@ -24,6 +24,17 @@ _OBSERVE = (
 ZERO = "INSERT INTO series VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING"
 """Make a Series known at 0; one that is known keeps its value."""
 
+_SINCE = """
+WITH RECURSIVE seconds (second) AS (
+    SELECT min(created_at) FROM events WHERE created_at >= ?
+    UNION ALL
+    SELECT (SELECT min(created_at) FROM events WHERE created_at > second) FROM seconds WHERE second IS NOT NULL
+)
+SELECT 1 FROM seconds
+WHERE EXISTS (SELECT 1 FROM events WHERE created_at = second AND tenant = ? AND event <> ?) LIMIT 1
+"""
+"""From second to second: the key begins with the moment, and in a second there may be thousands of others' events."""
+
 _WITHIN = "SELECT at, key FROM marks WHERE tenant = ? AND topic = ? AND at BETWEEN ? AND ?"
 
 _MARKS_PER_READ = 64
@@ -57,8 +68,7 @@ class SqliteTransaction:
         return self._execute(query, key).fetchone() is not None
 
     def saw_event_since(self, tenant: str, since_at: int, besides: str) -> bool:
-        query = "SELECT 1 FROM events WHERE created_at >= ? AND tenant = ? AND event <> ? LIMIT 1"
-        return self._execute(query, (since_at, tenant, besides)).fetchone() is not None
+        return self._execute(_SINCE, (since_at, tenant, besides)).fetchone() is not None
 
     def load(self, tenant: str, kind: str, key: str) -> bytes | None:
         states = self._states.get((tenant, key))
