@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ class Thresholds(Base):
     after: Annotated[int, DurationBetween("5m", "7d")] = Field(
         1800, description="How long no turn of catch-up may succeed while turns fail."
     )
+    ASKS_STRIPE: ClassVar[bool] = True
 
 
 ERRORS = counter(catalog.CATCH_UP_ERRORS, summed="reason")

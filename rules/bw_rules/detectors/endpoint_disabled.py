@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import Detector, Runbook
@@ -14,6 +16,7 @@ class Thresholds(Base):
     """Whether a disabled endpoint is worth a message. It takes an API key that may read webhook endpoints."""
 
     severity: Severity = "critical"
+    ASKS_STRIPE: ClassVar[bool] = True
 
 
 ENABLED = catalog.ENDPOINT_ENABLED.name

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
+from bw_rules.toolkit.at_least import AtLeast, LeastEvents
 from bw_rules.toolkit.cases import MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.panel import Panel
-from bw_rules.toolkit.promql import HOUR, Recording, Scope, counter
-from bw_rules.toolkit.thresholds import Base, DurationBetween, WholeBetween
+from bw_rules.toolkit.promql import HOUR, counter
+from bw_rules.toolkit.thresholds import Base, DurationBetween
 
 
 class Thresholds(Base):
@@ -21,28 +22,12 @@ class Thresholds(Base):
     window: Annotated[int, DurationBetween("5m", "7d")] = Field(
         HOUR, description="The time in which missed events are counted; so long the alert stands."
     )
-    min_events: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
-        1, description="Fewer missed events in the window than this do not matter."
-    )
+    min_events: LeastEvents = 1
+    ASKS_STRIPE: ClassVar[bool] = True
 
 
 MISSED = counter(catalog.EVENTS_CAUGHT_UP, bridge=6 * HOUR)
-
-
-def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
-    """Return what was caught up in the window."""
-    return (MISSED.recording(scope), MISSED.delta(scope, t.window))
-
-
-def condition(t: Thresholds, scope: Scope) -> str:
-    """Return PromQL for: enough of them."""
-    return f"{scope.recorded(MISSED.delta_name(t.window))} >= {t.min_events}"
-
-
-def threshold(t: Thresholds, scope: Scope) -> Recording:
-    """Return the least number."""
-    level = f"{t.min_events} + 0 * {scope.recorded(MISSED.max_name)}"
-    return Recording(MISSED.threshold_name(t.window), level)
+ENOUGH = AtLeast(lambda _t: MISSED)
 
 
 def description(t: Thresholds) -> str:
@@ -80,9 +65,9 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
 DETECTOR = Detector(
     alert="BillingEventsMissed",
     summary="Stripe has events that no webhook brought.",
-    recordings=recordings,
-    condition=condition,
-    threshold=threshold,
+    recordings=ENOUGH.recordings,
+    condition=ENOUGH.condition,
+    threshold=ENOUGH.threshold,
     description=description,
     reach=lambda t: int(t.window),
     runbook=Runbook(

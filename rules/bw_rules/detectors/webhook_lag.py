@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from bw_exporter.config.check_settings import WebhookLagSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.catalog import WEBHOOK_LAG
+from bw_rules.toolkit.at_least import AtLeast, LeastEvents
 from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps
 from bw_rules.toolkit.detector import VALUE, Detector, Runbook
 from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import Counter, Recording, Scope, quoted
 from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.thresholds import Base, KeepFiringFor, WholeBetween
+from bw_rules.toolkit.thresholds import Base, KeepFiringFor
 
 _IMPORT = 3 * 86_400
 """Stripe repeats for so many seconds."""
@@ -28,9 +25,7 @@ class Thresholds(WebhookLagSettings, Base):
     """When lag is too much."""
 
     keep_firing_for: KeepFiringFor = 3600
-    min_events: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
-        3, description="Fewer late events in the window than this do not matter."
-    )
+    min_events: LeastEvents = 3
 
 
 def late(max_lag: int) -> Counter:
@@ -46,30 +41,19 @@ def late(max_lag: int) -> Counter:
     return Counter(f"{name}_late{max_lag}s", f"{counted}\n- on (tenant)\n{in_time}")
 
 
+ENOUGH = AtLeast(lambda t: late(t.max_lag))
+
+
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Return late events, how many came in the window, and whether any replica could be scraped."""
-    return (
-        Recording(_UP, f"max(up{{job={quoted(scope.job)}}}) or vector(0)"),
-        late(t.max_lag).recording(scope),
-        late(t.max_lag).delta(scope, t.window),
-    )
+    up = Recording(_UP, f"max(up{{job={quoted(scope.job)}}}) or vector(0)")
+    return (up, *ENOUGH.recordings(t, scope))
 
 
 def condition(t: Thresholds, scope: Scope) -> str:
     """Return PromQL for: enough late events in the window, and not just after an absence of the exporter."""
     there = f"max_over_time({_UP}[{duration(_ABSENT)}])[{duration(_AFTER)}:{duration(MINUTE)}]"
-    return (
-        f"{scope.recorded(late(t.max_lag).delta_name(t.window))} >= {t.min_events}\n"
-        f"unless on () (min_over_time({there}) == 0)"
-    )
-
-
-def threshold(t: Thresholds, scope: Scope) -> Recording:
-    """The least number of late events."""
-    counter = late(t.max_lag)
-    return Recording(
-        counter.threshold_name(t.window), f"{t.min_events} + 0 * {scope.recorded(counter.max_name)}"
-    )
+    return f"{ENOUGH.condition(t, scope)}\nunless on () (min_over_time({there}) == 0)"
 
 
 def description(t: Thresholds) -> str:
@@ -146,7 +130,7 @@ DETECTOR = Detector(
     summary="Stripe's events arrive late.",
     recordings=recordings,
     condition=condition,
-    threshold=threshold,
+    threshold=ENOUGH.threshold,
     description=description,
     reach=lambda t: int(t.window),
     runbook=Runbook(

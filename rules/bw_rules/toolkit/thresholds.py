@@ -52,6 +52,8 @@ class Base(BaseModel):
 
     A detector whose Thresholds say `enabled: Enabled = False` is off until tenants.yaml says `enabled: true`, in
     `defaults` or in a tenant. Its other keys have no effect before that, and whoever gives them is told so.
+
+    `ASKS_STRIPE` says that the detector judges what Stripe answered: a tenant without an API key has none of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -61,6 +63,7 @@ class Base(BaseModel):
     for_: For = 0
     keep_firing_for: KeepFiringFor = 0
     USUAL_WEEKS: ClassVar[int] = 4
+    ASKS_STRIPE: ClassVar[bool] = False
 
     _weeks: int = PrivateAttr(USUAL_WEEKS)
 

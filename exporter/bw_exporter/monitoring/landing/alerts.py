@@ -67,7 +67,7 @@ def alerts(seen: Seen) -> Alerts:
     """Judge each alert of a tenant that is not off."""
     verdicts: list[tuple[str, str, str | None]] = []
     for detector, thresholds in seen.tenant.detectors.items():
-        asks_stripe = detector in _WITH_API_KEY
+        asks_stripe = getattr(thresholds, "ASKS_STRIPE", False)  # a tenant without a key has no answer of it
         if getattr(thresholds, "enabled", True) and (seen.tenant.api_key or not asks_stripe):
             judge = _DETECTORS.get(detector, _unseen)
             severity = str(getattr(thresholds, "severity", "warning"))
@@ -177,8 +177,6 @@ _DETECTORS: Mapping[str, Callable[[Seen, Any], str | None]] = {
     "endpoint_disabled": _endpoint,
     "catch_up_failing": _catch_up,
 }
-_WITH_API_KEY = ("catch_up_failing", "endpoint_disabled", "events_missed")
-"""Detectors that judge what Stripe answered; a tenant without an API key has none of it."""
 
 _EXPORTER_ALERTS: tuple[tuple[str, str, Callable[[Seen], str | None]], ...] = (
     ("BillingWebhookRefused", "warning", _refused),
