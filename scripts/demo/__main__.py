@@ -1,5 +1,7 @@
 """Shows the whole at work: exporter, Prometheus and Alertmanager on eight simulated days, and every anomaly live.
 
+With --key: a shop whose endpoint is killed, and what Stripe's own list then says, in about five minutes.
+
 Run it by `make demo`. Everything lives in a folder of its own that is removed at the end; Ctrl-C ends it all.
 """
 
@@ -16,7 +18,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from files import STRUCK
+import keyed
+from files import HISTORY, STRUCK
 from processes import free_port, tool
 from sink import Sink
 from stack import COMMAND, DidNotStartError, Stack, StoppedError
@@ -25,6 +28,7 @@ from story import ORDER, STANDING, Story
 from bw_exporter.command_line import options
 from bw_exporter.config import tenants
 from bw_rules.detectors import THRESHOLDS
+from bw_simulator.fake_stripe import Account, fake_stripe
 from bw_simulator.live import Simulation, Strike
 from bw_simulator.shop import anomalies
 from bw_simulator.simulate import summary
@@ -40,9 +44,22 @@ def main() -> int:
         "--duration", type=options.duration, metavar="60s", help="end by itself after so long"
     )
     parser.add_argument("--rate", type=float, default=5.0, help="events per second (default: %(default)s)")
-    parser.add_argument("--once", action="store_true", help="end when all seven alerts were delivered")
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="end when all seven alerts, or the key's story, were shown",
+    )
+    parser.add_argument(
+        "--history",
+        default=HISTORY,
+        help="a shorter past than %(default)s begins sooner, without a drop of revenue",
+    )
     parser.add_argument("--alone", action="store_true", help="show the exporter alone, without Prometheus")
+    parser.add_argument("--key", action="store_true", help="show what an API key adds, on a made-up Stripe")
     args = parser.parse_args()
+    if args.key and (args.alone or not monitoring()):
+        print("--key shows an alert, so it needs Prometheus and Alertmanager", file=sys.stderr)
+        return 1
     # Noted and acted on between two steps: an exception in the middle of one could leave a process behind.
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,10 +68,15 @@ def main() -> int:
     with ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
         sink = ending.enter_context(Sink(free_port(9099)))
-        stack = Stack(folder, stopping, sink.url)
+        stack = Stack(folder, stopping, sink.url, history=args.history)
+        if args.key:
+            stripe = ending.enter_context(fake_stripe())
+            stack = Stack(folder, stopping, sink.url, keyed.TENANTS, stripe.url)
         ending.callback(show_end, stack)
         ending.callback(stack.close)
         try:
+            if args.key:
+                return play_keyed(stack, sink, stripe.account(keyed.KEY), args)
             return play(stack, sink, args)
         except StoppedError:
             return 0
@@ -67,17 +89,42 @@ def play(stack: Stack, sink: Sink, args: argparse.Namespace) -> int:
     """Start what there is, tell where to look, and let the shops work until the end; return the exit status."""
     alone = args.alone or not monitoring()
     if not alone:
-        say("three shops live through eight days")
+        past = "eight days" if args.history == HISTORY else args.history
+        say(f"three shops live through {past}")
         stack.live_through()
     stack.start_exporter()
     if not alone:
         say("Prometheus reads their past, and records what the rules say of it")
+        stack.render()
         stack.backfill()
         stack.start_monitoring()
     where = "".join((WHERE, "" if alone else MONITORING, "Ctrl-C ends everything.\n"))
     print(where.format(stack=stack, sink=sink.url, command=COMMAND))
     say("traffic begins")
     return live(stack, sink, args, alone=alone)
+
+
+def play_keyed(stack: Stack, sink: Sink, account: Account, args: argparse.Namespace) -> int:
+    """Start what there is, let the endpoint die, and tell what comes of it; return the exit status."""
+    stack.start_exporter()
+    stack.render()
+    stack.start_monitoring()
+    print(
+        (WHERE + MONITORING + "Ctrl-C ends everything.\n").format(stack=stack, sink=sink.url, command=COMMAND)
+    )
+    say("a shop with an API key sells; webhooks arrive. The whole story takes about five minutes")
+    ends_at = time.time() + args.duration if args.duration else float("inf")
+    story = keyed.Keyed(account, stack.public, stack.private, sink.messages, say)
+    said = ""
+    while not (stack.stopping.wait(0.2) or said or story.failed or time.time() >= ends_at):
+        story.step()
+        said = stack.ended()
+        if args.once and story.complete:
+            break
+    story.close()
+    if said:
+        print(f"\n{said}", file=sys.stderr)
+    return int(bool(said) or story.failed or (args.once and not story.complete))
 
 
 def live(stack: Stack, sink: Sink, args: argparse.Namespace, *, alone: bool) -> int:
@@ -157,7 +204,7 @@ The exporter runs. Look at:
   metrics               http://127.0.0.1:{stack.private}/metrics
   findings              http://127.0.0.1:{stack.private}/findings
   or, in another shell  {command} findings --storage.url {stack.storage}
-Three shops post to     http://127.0.0.1:{stack.public}/webhooks/<tenant>; trouble strikes the tenant `trouble`.
+Webhooks go to          http://127.0.0.1:{stack.public}/webhooks/<tenant>
 Their file is           {stack.config}
 """
 

@@ -32,6 +32,9 @@ class Stack:
     folder: Path
     stopping: threading.Event
     sink: str
+    tenants: str = files.TENANTS
+    stripe_api_url: str = ""
+    history: str = files.HISTORY
     public: int = 0
     private: int = 0
     prometheus: int = 0
@@ -39,7 +42,7 @@ class Stack:
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.config.write_text(files.TENANTS.format(sink=self.sink))
+        self.config.write_text(self.tenants.format(sink=self.sink))
 
     @property
     def config(self) -> Path:
@@ -55,29 +58,38 @@ class Stack:
         """Write the past to the store and to past.om; raises DidNotStartError."""
         self._run(
             COMMAND, "simulate", "--config.file", str(self.config), "--storage.url", self.storage,
-            "--history", files.HISTORY, "--past", files.PAST, "--instance", files.INSTANCE,
+            "--history", self.history, "--instance", files.INSTANCE,
+            *(("--past", files.PAST) if self.history == files.HISTORY else ()),
             "--output", str(self.folder / "past.om"), "--quiet",
         )  # fmt: skip
 
     def start_exporter(self) -> None:
         """Start `bw-exporter serve`; raises DidNotStartError."""
         self.public, self.private = free_port(8000), free_port(9847)
+        asked = ("--stripe.api-url", self.stripe_api_url) if self.stripe_api_url else ()
         self._start(
             "exporter", self.private,
             COMMAND, "serve", "--config.file", str(self.config), "--storage.url", self.storage,
             "--web.webhook-address", f"127.0.0.1:{self.public}",
             "--web.webhook-url", f"http://127.0.0.1:{self.public}",
-            "--web.metrics-address", f"127.0.0.1:{self.private}",
+            "--web.metrics-address", f"127.0.0.1:{self.private}", *asked,
         )  # fmt: skip
 
+    @property
+    def rules(self) -> Path:
+        """The file of alerting rules."""
+        return self.folder / "billing.rules.yml"
+
+    def render(self) -> None:
+        """Render the rules; raises DidNotStartError."""
+        self._run(RULES, "render", "--config.file", str(self.config), "--output", str(self.rules))
+        self.rules.write_text(files.quicker(self.rules.read_text()))
+
     def backfill(self) -> None:
-        """Render the rules and give Prometheus its past, scraped and recorded; raises DidNotStartError."""
-        rules = self.folder / "billing.rules.yml"
-        self._run(RULES, "render", "--config.file", str(self.config), "--output", str(rules))
-        rules.write_text(files.quicker(rules.read_text()))
+        """Give Prometheus its past, scraped and recorded by the rules; raises DidNotStartError."""
         past = self.folder / "past.om"
         self._run(
-            RULES, "record", "--rules", str(rules), "--past", str(past),
+            RULES, "record", "--rules", str(self.rules), "--past", str(past),
             "--output", str(self.folder / "prometheus"),
         )  # fmt: skip
         past.unlink()
@@ -105,7 +117,7 @@ class Stack:
         config = self.folder / "prometheus.yml"
         config.write_text(
             files.PROMETHEUS.format(
-                rules=self.folder / "billing.rules.yml",
+                rules=self.rules,
                 alertmanager=self.alertmanager,
                 metrics=self.private,
                 instance=files.INSTANCE,
