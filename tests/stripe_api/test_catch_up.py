@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bw_exporter.catch_up.turn import Caught, catch_up, expected_types
+from bw_exporter.catch_up.turn import Caught, Wanting, catch_up, expected_types
+from bw_exporter.config.tenants import CatchUp
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.family import Family
 from bw_exporter.metrics.series import series
@@ -28,7 +30,7 @@ from . import books
 from .books import SHOP, TYPES, deliver
 from .conftest import KEY
 
-AFTER_SECONDS = 300
+AFTER_SECONDS = SHOP.catch_up.after_seconds
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def lived(seed: int, turns: int) -> list[Json]:
 
 def turn(store: Store, server: FakeStripe, now: int, types: frozenset[str] = TYPES) -> Caught:
     client = StripeClient(KEY, base_url=server.url)
-    return catch_up(SHOP, client, store, now, after_seconds=AFTER_SECONDS, types=types)
+    return dict(catch_up([Wanting(SHOP, types)], client, store, now))[SHOP.id]
 
 
 def value(store: Store, family: Family, *values: str) -> int:
@@ -92,6 +94,35 @@ def test_an_event_is_left_to_its_webhook_for_as_long_as_it_may_be_on_its_way(
     assert value(store, catalog.STRIPE_NEWEST_EVENT) == made_at
 
 
+def test_tenants_of_one_account_are_asked_for_at_once_and_each_gets_what_is_its_own(
+    store: Store, account: Account, server: FakeStripe
+) -> None:
+    """One is known for longer, one waits longer for webhooks, one selects fewer types."""
+    events = lived(8, 240)
+    account.add(*events)
+    late, patient, picky = (replace(SHOP, id=name, path=name) for name in ("late", "patient", "picky"))
+    patient = replace(patient, catch_up=CatchUp(120, 3600))
+    store.register([patient.id, picky.id], NOW)
+    store.register([late.id], NOW + 7200)
+    wanting = [
+        Wanting(each, TYPES if each is not picky else frozenset({"charge.failed"}))
+        for each in (SHOP, late, patient, picky)
+    ]
+    now = NOW + 4 * 3600
+    client = StripeClient(KEY, base_url=server.url)
+    found = {name: caught.missed for name, caught in catch_up(wanting, client, store, now)}
+    made = [(e["type"], int(e["created"]) - NOW) for e in events]
+    assert found == {
+        SHOP.id: sum(at <= 4 * 3600 - AFTER_SECONDS for _, at in made),
+        late.id: sum(7200 <= at <= 4 * 3600 - AFTER_SECONDS for _, at in made),
+        patient.id: sum(at <= 3 * 3600 for _, at in made),
+        picky.id: sum(name == "charge.failed" and at <= 4 * 3600 - AFTER_SECONDS for name, at in made),
+    }
+    account.asked.clear()
+    assert len(list(catch_up(wanting, client, store, now + 60))) == len(wanting)
+    assert len(account.asked) == 2, "a window of the patient one, and one of the others"
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000))
 def test_in_any_order_of_webhooks_and_catch_up_the_counts_are_those_of_webhooks_alone(
@@ -103,8 +134,7 @@ def test_in_any_order_of_webhooks_and_catch_up_the_counts_are_those_of_webhooks_
     chance = random.Random(seed)
     events = lived(seed, 40)
     with closing(opened(tmp_path_factory.mktemp("whole") / "store.db")) as whole:
-        for event in events:
-            deliver(whole, event, int(event["created"]) + 1)
+        books.deliver_all(whole, events)
         expected = counts(whole)
     happenings: list[tuple[int, str, Json | None]] = []
     for event in events:
@@ -112,7 +142,7 @@ def test_in_any_order_of_webhooks_and_catch_up_the_counts_are_those_of_webhooks_
         happenings.append((made_at + chance.choice((0, 1, 55)), "listed", event))
         delays = chance.choice(((1,), (1,), (), (900,), (1, 4000), (301,)))
         happenings += [(made_at + delay, "delivered", event) for delay in delays]
-    happenings += [(at, "turn", None) for at in range(NOW + 600, NOW + 9000, 240)]
+    happenings += [(at, "turn", None) for at in range(NOW + 600, NOW + 9000, 600)]
     with closing(opened(tmp_path_factory.mktemp("caught") / "store.db")) as store:
         for at, what, event in sorted(happenings, key=lambda each: each[:2]):
             if what == "turn":
@@ -165,10 +195,9 @@ def test_a_turn_that_is_stopped_goes_on_from_there_the_next_time(
     account.add(*events)
     asked = iter(range(100))
     client = StripeClient(KEY, base_url=server.url)
-    first = catch_up(
-        SHOP, client, store, NOW + 86_400, after_seconds=AFTER_SECONDS, types=TYPES,
-        stopped=lambda: next(asked) > 3,
-    )  # fmt: skip
+    ((_, first),) = catch_up(
+        [Wanting(SHOP, TYPES)], client, store, NOW + 86_400, stopped=lambda: next(asked) > 3
+    )
     assert 0 < first.missed < len(events)
     assert value(store, catalog.CATCH_UP_SUCCESS) == 0
     assert first.missed + turn(store, server, NOW + 86_400).missed == len(events)

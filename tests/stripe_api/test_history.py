@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bw_exporter import cli, housekeeping, ingest
-from bw_exporter.catch_up.turn import catch_up
+from bw_exporter.catch_up.turn import Caught, Wanting, catch_up
 from bw_exporter.config.tenants import Tenants
 from bw_exporter.errors import BillingWatchError
 from bw_exporter.metrics import catalog
@@ -162,8 +162,8 @@ def test_catch_up_goes_on_from_the_end_of_a_history_and_finds_nothing_missed(
     account.asked.clear()
     with closing(open_store(past.wanted.storage_url)) as store:
         client = StripeClient(KEY, base_url=server.url)
-        found = catch_up(TENANTS.all[0], client, store, NOW + 600, after_seconds=300, types=TYPES)
-    assert found.missed == 0
+        found = dict(catch_up([Wanting(TENANTS.all[0], TYPES)], client, store, NOW + 600))
+    assert found == {SHOP.id: Caught()}
     assert len(account.asked) == 1
 
 

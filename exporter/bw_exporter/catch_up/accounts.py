@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bw_exporter.catch_up import endpoint, lease
-from bw_exporter.catch_up.turn import Caught, catch_up, expected_types
+from bw_exporter.catch_up.turn import Caught, Wanting, catch_up, expected_types
 from bw_exporter.config.current import CurrentConfig
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import StoreUnavailableError
@@ -159,21 +159,20 @@ class AccountTurns:
         if plan.endpoints_at <= self._clock() - ENDPOINTS_EVERY_SECONDS:
             plan.endpoints, plan.endpoints_at = _endpoints(client), self._clock()
         listed = plan.endpoints
-        for tenant in account.tenants:
-            ours = [] if listed is None else endpoint.note(tenant, listed, self._store, self._webhook_url)
-            caught = catch_up(
-                tenant,
-                client,
-                self._store,
-                int(self._clock()),
-                after_seconds=tenant.catch_up.after_seconds,
-                types=expected_types(ours),
-                since_at=self._since_at,
-                stopped=self._stopped,
-            )
-            yield tenant.id, caught
+
+        def types(tenant: Tenant) -> frozenset[str]:
+            if listed is None:
+                return expected_types(())
+            return expected_types(endpoint.note(tenant, listed, self._store, self._webhook_url))
+
+        wanting = [Wanting(tenant, types(tenant)) for tenant in account.tenants]
+        turn = catch_up(
+            wanting, client, self._store, self.now(), since_at=self._since_at, stopped=self._stopped
+        )
+        for tenant_id, caught in turn:
+            yield tenant_id, caught
             if caught.missed:
-                extra = {"tenant": tenant.id, "events": caught.missed, "oldest_at": caught.oldest_missed_at}
+                extra = {"tenant": tenant_id, "events": caught.missed, "oldest_at": caught.oldest_missed_at}
                 _log.warning("events that no webhook had brought were counted", extra=extra)
 
     def _count(self, account: Account, reason: Reason) -> None:

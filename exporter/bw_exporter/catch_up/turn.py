@@ -7,7 +7,7 @@ redelivered. The mark moves only once all before it is durable; what fails or en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,6 +41,14 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanting:
+    """A tenant to ask for, and the types of events that its webhooks should have brought."""
+
+    tenant: Tenant
+    types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Caught:
     """What a turn found: how many events no webhook had brought, and when Stripe made the oldest of them."""
 
@@ -60,47 +68,98 @@ def expected_types(ours: Sequence[Endpoint]) -> frozenset[str]:
 
 
 def catch_up(
-    tenant: Tenant,
+    wanting: Sequence[Wanting],
     client: Client,
     store: Store,
     now: int,
     *,
-    after_seconds: int,
-    types: Collection[str],
     since_at: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Caught:
-    """Apply what no webhook has brought, from the tenant's mark to `after_seconds` before now.
+) -> Iterator[tuple[str, Caught]]:
+    """Apply what no webhook has brought to the tenants of an account; give each tenant's id as it is done.
 
-    With `since_at` from then on, if that is earlier. Where `stopped` becomes true it ends early, and the mark tells
-    how far it came. Raises StripeApiError and StoreUnavailableError; what was applied until then stays.
+    Each is asked for from its mark to its `after` before now, with `since_at` from then on, if that is earlier. What
+    several want is asked for once. Where `stopped` becomes true it ends early, and the marks tell how far it came.
+    Raises StripeApiError and StoreUnavailableError; what was applied until then stays.
     """
-    until_at = now - max(after_seconds, VISIBLE_AFTER_SECONDS)
-    earliest_at = max(_tenant_created_at(store, tenant), now - KEPT_SECONDS)
-    begin_at = store.write(partial(_mark, tenant)) or earliest_at
-    begin_at = max(earliest_at, begin_at if since_at is None else min(begin_at, since_at))
-    missed, oldest, width = 0, 0, _FIRST_SPAN_SECONDS
-    while begin_at < until_at:
-        end_at = min(begin_at + width, until_at)
-        events = events_between(client, max(begin_at - OVERLAP_SECONDS, earliest_at), end_at, types)
-        for first in range(0, len(events), _AT_ONCE):
-            if stopped():
-                return Caught(missed, oldest)
-            group = events[first : first + _AT_ONCE]
-            applied = store.write(partial(_applied, tenant, group, now))
-            missed += len(applied)
-            oldest = oldest or (applied[0].created_at if applied else 0)
-        newest_at = events[-1].created_at if events else 0
-        store.write(partial(_note, tenant, end_at, newest_at))
-        begin_at = end_at
-        if stopped():
-            return Caught(missed, oldest)
+    behind = [_begun(each, store, now, since_at) for each in wanting]
+    width = _FIRST_SPAN_SECONDS
+    while True:
+        for way in [each for each in behind if each.begin_at >= each.until_at]:
+            behind.remove(way)
+            store.write(partial(_succeeded, way.tenant, now))
+            yield way.tenant.id, way.caught
+        if not behind:
+            return
+        near, end_at = _near(behind, width)
+        since_at = min(way.since_at for way in near)
+        events = events_between(client, since_at, end_at, frozenset().union(*(way.types for way in near)))
+        for way in near:
+            if not _advance(way, events, min(end_at, way.until_at), store, now, stopped):
+                yield from ((each.tenant.id, each.caught) for each in behind)
+                return
         if len(events) < _FEW:
             width = min(width * 2, _LONGEST_SPAN_SECONDS)
         elif len(events) > _MANY:
             width = max(width // 2, _SHORTEST_SPAN_SECONDS)
-    store.write(lambda tx: tx.change(tenant.id, (RaiseTo(catalog.CATCH_UP_SUCCESS, now),)))
-    return Caught(missed, oldest)
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far a tenant has come: all until `begin_at` is known, and `until_at` is where its turn ends."""
+
+    tenant: Tenant
+    types: frozenset[str]
+    earliest_at: int
+    begin_at: int
+    until_at: int
+    caught: Caught = Caught()
+
+    @property
+    def since_at(self) -> int:
+        """From when on it is asked for next: with an overlap, and never for what was before the store knew it."""
+        return max(self.begin_at - OVERLAP_SECONDS, self.earliest_at)
+
+
+def _begun(wanting: Wanting, store: Store, now: int, since_at: int | None) -> _Way:
+    tenant = wanting.tenant
+    until_at = now - max(tenant.catch_up.after_seconds, VISIBLE_AFTER_SECONDS)
+    earliest_at = max(_tenant_created_at(store, tenant), now - KEPT_SECONDS)
+    begin_at = store.write(partial(_mark, tenant)) or earliest_at
+    begin_at = max(earliest_at, begin_at if since_at is None else min(begin_at, since_at))
+    return _Way(tenant, wanting.types, earliest_at, begin_at, until_at)
+
+
+def _near(behind: Sequence[_Way], width: int) -> tuple[list[_Way], int]:
+    """Return who is asked for next, and until when: the one that is most behind, and all whose time touches its."""
+    first, *others = sorted(behind, key=lambda way: way.begin_at)
+    near, end_at = [first], min(first.begin_at + width, first.until_at)
+    for way in others:
+        if way.since_at <= end_at:
+            near.append(way)
+            end_at = max(end_at, min(first.begin_at + width, way.until_at))
+    return near, end_at
+
+
+def _advance(
+    way: _Way, events: Sequence[ListedEvent], end_at: int, store: Store, now: int, stopped: Callable[[], bool]
+) -> bool:
+    """Apply those events that are the tenant's and move its mark to `end_at`; False where it was stopped."""
+    own = [each for each in events if each.type in way.types and way.since_at <= each.created_at <= end_at]
+    for first in range(0, len(own), _AT_ONCE):
+        if stopped():
+            return False
+        applied = store.write(partial(_applied, way.tenant, own[first : first + _AT_ONCE], now))
+        if applied:
+            oldest_at = way.caught.oldest_missed_at or applied[0].created_at
+            way.caught = Caught(way.caught.missed + len(applied), oldest_at)
+    store.write(partial(_note, way.tenant, end_at, own[-1].created_at if own else 0))
+    way.begin_at = max(way.begin_at, end_at)
+    return not stopped()
+
+
+def _succeeded(tenant: Tenant, now: int, tx: Transaction) -> None:
+    tx.change(tenant.id, (RaiseTo(catalog.CATCH_UP_SUCCESS, now),))
 
 
 def _mark(tenant: Tenant, tx: Transaction) -> int:
