@@ -71,6 +71,45 @@ def missed(body: bytes, tenant: Tenant, now: int) -> Intake:
     return _intake(event.parse(body), tenant, now, _caught_up)
 
 
+def standing(name: str, found: dict[str, object], tenant: Tenant, at: int) -> DeclaredWork[bool]:
+    """Read an object of one of Stripe's lists as it was at `at`; its work remembers it if nothing of it is known.
+
+    It moves gauges and counts nothing; False where it was known, or is none of the tenant's.
+    """
+    livemode, account = found.get("livemode"), found.get("account")
+    received = Event(
+        id="",
+        type=facts.LISTED[name].type,
+        created_at=at,
+        livemode=livemode if isinstance(livemode, bool) else None,
+        account=account if isinstance(account, str) else None,
+        object=found,
+    )
+    read = () if _foreign(received, tenant) else _listed(name, received)
+    return DeclaredWork(
+        lambda tx: True in [_stands(tx, tenant, fact, at) for fact in read],
+        lambda: _reads(tenant, received, _Reading(read), at),
+    )
+
+
+def _listed(name: str, received: Event) -> tuple[Fact, ...]:
+    try:
+        return facts.listed(name, received)
+    except MalformedError:
+        return ()  # an event of it will say so
+
+
+def _stands(tx: Transaction, tenant: Tenant, fact: Fact, at: int) -> bool:
+    effects = EFFECTS.get(type(fact), ())
+    if any(tx.load(tenant.id, effect.kind, effect.key(fact)) is not None for effect in effects):
+        return False
+    tx.change(tenant.id, _effects(tx, tenant, fact, at))
+    for check in CHECKS.values():
+        if isinstance(fact, check.FACTS) and getattr(check, "TAKES_LISTED", False):
+            check.observe(fact, tx, tenant, at)
+    return True
+
+
 def _intake(received: Event, tenant: Tenant, now: int, arrival: Arrival) -> Intake:
     reading = _read(received, tenant)
     warning = {}

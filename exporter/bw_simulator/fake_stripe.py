@@ -87,6 +87,8 @@ class Account:
         if len(types) > _MOST_TYPES:
             return Refusal.error(400, "You may only specify up to 20 types")
         found = sorted(self.lists[name], key=lambda each: -int(each["created"]))
+        if name == "subscriptions" and "all" not in query.get("status", []):
+            found = [each for each in found if each.get("status") != "canceled"]
         limit = int(query.get("limit", ["10"])[0])
         first, last, backward = 0, len(found), False
         for parameter in ("starting_after", "ending_before"):

@@ -27,10 +27,10 @@ BY_ARRIVAL = (
 """What differs by the way an event came; all other series must not."""
 
 
-def lived(seed: int, turns: int, *, began_at: int) -> list[Json]:
-    """The events of a shop, one turn each minute, in the order in which Stripe made them."""
+def lived(seed: int, turns: int, *, began_at: int, every_seconds: int = 60) -> list[Json]:
+    """The events of a shop, one turn each minute or so, in the order in which Stripe made them."""
     shop = Shop(SHOP.id, seed=seed, started_at=began_at)
-    events = [event for number in range(turns) for event in shop.next(began_at + 60 * number)]
+    events = [event for number in range(turns) for event in shop.next(began_at + every_seconds * number)]
     return sorted((e for e in events if e["type"] in TYPES), key=lambda e: e["created"])
 
 

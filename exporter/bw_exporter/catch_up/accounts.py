@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from bw_exporter.catch_up import endpoint, lease
+from bw_exporter.catch_up import endpoint, lease, standing
 from bw_exporter.catch_up.turn import Caught, Wanting, catch_up, expected_types
 from bw_exporter.config.current import CurrentConfig
 from bw_exporter.config.tenants import Tenant, Tenants
@@ -26,6 +26,9 @@ LONGEST_WAIT_SECONDS = 1800
 
 ENDPOINTS_EVERY_SECONDS = 600
 """How old the list of an account's webhook endpoints may be; it changes seldom, and costs a request."""
+
+STANDING_EVERY_SECONDS = 86_400
+"""How often it is looked whether what stood before is still to be taken in, as where the key could not read it."""
 
 THREADS = 16
 """Accounts asked at once: with 0.3 s for an answer so many make use of 50 requests a second."""
@@ -80,6 +83,7 @@ class _Plan:
     asking: bool = False
     endpoints: list[Endpoint] | None = None
     endpoints_at: float = 0.0
+    standing_at: float = 0.0
 
 
 class AccountTurns:
@@ -174,6 +178,10 @@ class AccountTurns:
             if caught.missed:
                 extra = {"tenant": tenant_id, "events": caught.missed, "oldest_at": caught.oldest_missed_at}
                 _log.warning("events that no webhook had brought were counted", extra=extra)
+        if plan.standing_at <= self._clock() - STANDING_EVERY_SECONDS and not self._stopped():
+            known_at = self.now() - max(each.catch_up.after_seconds for each in account.tenants)
+            standing.take_in(wanting, client, self._store, known_at, self.now(), self._stopped)
+            plan.standing_at = self._clock()
 
     def _count(self, account: Account, reason: Reason) -> None:
         try:

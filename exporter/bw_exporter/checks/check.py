@@ -15,7 +15,10 @@ State = TypeVar("State")
 
 
 class Check(Protocol):
-    """A module of this package: its name, the facts it looks at, what its findings tell, and how it judges."""
+    """A module of this package: its name, the facts it looks at, what its findings tell, and how it judges.
+
+    One with `TAKES_LISTED = True` also sees facts of objects as a list of Stripe's has them, without an event.
+    """
 
     NAME: str
     FACTS: tuple[type, ...]

@@ -22,6 +22,7 @@ from bw_exporter.store.retention import LEDGER_SECONDS
 NAME = "dispute_deadline"
 DETAILS: tuple[str, ...] = ()
 FACTS = (DisputeSeen,)
+TAKES_LISTED = True
 
 _DEADLINE = "deadline"
 _ALL = "disputes"

@@ -48,6 +48,8 @@ def dispute_seen(fact: DisputeSeen, state: Dispute, _tenant: Tenant) -> tuple[Di
     changes: list[Change] = []
     if fact.stage == "created":
         state, changes = _created(fact, state)
+    elif fact.stage == "listed":
+        state, changes = _listed(fact, state)
     elif fact.standing == "dispute":
         state = replace(state, disputed=True)
     if state.disputed and not state.counted and (state.inquiry or fact.was_inquiry):
@@ -94,6 +96,13 @@ def _created(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
     # A chargeback that follows an inquiry may be created anew under the inquiry's id.
     known = state.counted or (state.inquiry and fact.standing == "unsaid")
     return (state, []) if known else _open(fact, state)
+
+
+def _listed(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:
+    """Take in one that is open, of which no event was seen: it was opened before anything was counted."""
+    if fact.standing == "inquiry":
+        return replace(state, inquiry=True), []
+    return replace(state, disputed=True, counted=True, open=True), [Add(catalog.DISPUTES_OPEN)]
 
 
 def _open(fact: DisputeSeen, state: Dispute) -> tuple[Dispute, list[Change]]:

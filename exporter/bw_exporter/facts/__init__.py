@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bw_exporter.facts import amounts, charges, disputes, invoices, once, refunds, subscriptions
 from bw_exporter.facts.event import Event
-from bw_exporter.facts.reader import Amounts, Fact, Reader
+from bw_exporter.facts.reader import Amounts, Fact, Listed, Reader
 from bw_exporter.facts.reading import UnidentifiedError
 
-__all__ = ["AMOUNTS", "READERS", "Fact", "facts_of", "is_destination_copy"]
+__all__ = ["AMOUNTS", "LISTED", "READERS", "Fact", "facts_of", "is_destination_copy", "listed"]
 
 _ROOMS = (charges, disputes, invoices, once, refunds, subscriptions)
 
@@ -21,6 +21,19 @@ READERS: dict[str, Reader] = {name: reader for room in _ROOMS for name, reader i
 
 AMOUNTS: dict[str, Amounts] = {name: fields for room in _ROOMS for name, fields in room.AMOUNTS.items()}
 """The amount fields of each object, by the event's type without its last part."""
+
+
+LISTED: dict[str, Listed] = {**subscriptions.LISTED, **disputes.LISTED}
+"""How objects are read that no event brought, by the name of their list."""
+
+
+def listed(name: str, event: Event) -> tuple[Fact, ...]:
+    """Read an object of the list `name` as an event would have brought it. Raises MalformedError."""
+    amounts.check(event, AMOUNTS)
+    try:
+        return LISTED[name].read(event)
+    except UnidentifiedError:
+        return ()
 
 
 def facts_of(event: Event) -> tuple[Fact, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 from bw_exporter.facts import reading
 from bw_exporter.facts.event import Event
 from bw_exporter.facts.once import Once
-from bw_exporter.facts.reader import Amounts, Reader
+from bw_exporter.facts.reader import Amounts, Listed, Reader
 from bw_exporter.facts.reading import Json
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import DISPUTE_OUTCOMES, DISPUTE_REASONS, NONE, listed
@@ -19,11 +19,11 @@ INQUIRY_PREFIX = "warning_"
 """Statuses of an inquiry or retrieval: no money moved, no chargeback yet."""
 
 
-Stage = Literal["created", "updated", "closed", "funds"]
+Stage = Literal["created", "updated", "closed", "funds", "listed"]
 Direction = Literal["withdrawn", "reinstated"]
 _FINAL = ("won", "lost", "prevented", "warning_closed")
 _TO_ANSWER = ("needs_response", "appeal_needs_response")
-_RANKS: dict[Stage, int] = {"created": 0, "funds": 1, "updated": 2, "closed": 3}
+_RANKS: dict[Stage, int] = {"created": 0, "funds": 1, "updated": 2, "closed": 3, "listed": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,12 @@ def dispute_funds(event: Event) -> tuple[DisputeSeen, ...]:
     return (_seen(event, "funds", Funds(direction, event.created_at or 0, transactions)),)
 
 
+def dispute_listed(event: Event) -> tuple[DisputeSeen, ...]:
+    """Read a dispute as its list has it; one that is closed says nothing about now."""
+    seen = _seen(event, "listed")
+    return () if seen.final or seen.standing == "unsaid" else (seen,)
+
+
 def early_fraud_warning(event: Event) -> tuple[Once, ...]:
     """Read radar.early_fraud_warning.created."""
     return (Once("early_fraud_warning", reading.own_id(event.object)),)
@@ -151,6 +157,8 @@ READERS = {
     "radar.early_fraud_warning.created": Reader(early_fraud_warning, (catalog.EARLY_FRAUD_WARNINGS,)),
 }
 """How each type of event of these kinds of objects is read."""
+
+LISTED = {"disputes": Listed("charge.dispute.listed", dispute_listed)}
 
 AMOUNTS = {"charge.dispute": Amounts(natural=("amount",))}
 """The amount fields of these objects."""

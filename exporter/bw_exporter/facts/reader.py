@@ -31,6 +31,14 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """How an object of one of Stripe's lists is read: as if in an event of this type, which is none of Stripe's."""
+
+    type: str
+    read: Callable[[Event], tuple[Fact, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Amounts:
     """The fields of one type of object that are amounts, in minor units: `natural` ones are never negative."""
 

@@ -9,7 +9,7 @@ from bw_exporter.facts import coupons, reading
 from bw_exporter.facts.coupons import Coupon
 from bw_exporter.facts.event import Event
 from bw_exporter.facts.monthly import Monthly, monthly
-from bw_exporter.facts.reader import Amounts, Reader
+from bw_exporter.facts.reader import Amounts, Listed, Reader
 from bw_exporter.facts.reading import Json
 from bw_exporter.metrics import catalog
 from bw_exporter.metrics.labels import SUBSCRIPTION_STATUSES, listed
@@ -254,6 +254,8 @@ READERS = {
     )
 }
 """How each type of event of this kind of object is read."""
+
+LISTED = {"subscriptions": Listed("customer.subscription.listed", subscription_seen)}
 
 AMOUNTS: dict[str, Amounts] = {"customer.subscription": Amounts()}
 """A subscription has no amount of its own: its items' prices are decimals."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bw_exporter.catch_up import turn
+from bw_exporter.catch_up import standing, turn
 from bw_exporter.catch_up.accounts import Account, accounts
 from bw_exporter.config import durations
 from bw_exporter.config.tenants import Tenants
@@ -16,7 +16,7 @@ from bw_exporter.errors import BillingWatchError
 from bw_exporter.past import file, scrape
 from bw_exporter.past.file import Target
 from bw_exporter.past.journal import Journal, Plan
-from bw_exporter.past.listed import Counted, arrivals
+from bw_exporter.past.listed import Counted, arrivals, wanting
 from bw_exporter.past.progress import Progress
 from bw_exporter.past.steps import Arrival, Scrapes, Steps, live_through
 from bw_exporter.store import Store, Transaction, open_store
@@ -81,7 +81,8 @@ def write(
         scrapes = Scrapes()
         reading = _Reading(wanted, tenants, client)
         with scrape.findings_not_logged():
-            _live(plan, tenants, store, scrapes, journal, reading, stopped, Progress(plan.steps, show, clock))
+            progress = Progress(plan.steps, show, clock)
+            _live(plan, tenants, store, scrapes, journal, reading, stopped, progress, int(clock()))
             for tenant_id in plan.tenants:
                 store.write(partial(turn.mark, tenant_id, plan.steps.end_at))
             text = scrape.last(store, tenants, plan.steps)
@@ -110,6 +111,12 @@ class _Reading:
     def requests(self) -> int:
         """How many were made."""
         return sum(client.requests for _, client in self._clients)
+
+    def take_in_past(self, store: Store, at: int, now: int, stopped: Callable[[], bool]) -> None:
+        """Take in what stood when the past began. Raises StripeApiError and StoreUnavailableError."""
+        for account, client in self._clients:
+            tenants = wanting(account, client, self._webhook_url)
+            standing.take_in_past(tenants, client, store, at, now, stopped)
 
     def arrivals(self, since_at: int, until_at: int) -> Iterator[Arrival]:
         """Give the events, counting them."""
@@ -153,6 +160,7 @@ def _live(
     reading: _Reading,
     stopped: Callable[[], bool],
     progress: Progress,
+    now: int,
 ) -> None:
     """Live from the last step that is in the store to the end; the journal has each step's changes before the next."""
     first = max(journal.replay(scrapes), store.write(_last_step))
@@ -166,6 +174,8 @@ def _live(
         with_step=_note_step,
     )
     try:
+        if first == 0:
+            reading.take_in_past(store, plan.steps.moments[0], now, stopped)
         for number, lines in steps:
             journal.note(number, scrapes.note(number, lines))
             progress.at(number, reading.events, reading.requests)

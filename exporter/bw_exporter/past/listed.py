@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bw_exporter.catch_up.accounts import Account
-from bw_exporter.catch_up.turn import expected_types
-from bw_exporter.config.tenants import Tenant
+from bw_exporter.catch_up.turn import Wanting, expected_types
 from bw_exporter.past.steps import Arrival
 from bw_exporter.stripe_api.endpoints import endpoints, of_tenant
 from bw_exporter.stripe_api.errors import StripeApiError
@@ -46,16 +45,16 @@ def arrivals(
 def _of_account(
     account: Account, client: Client, since_at: int, until_at: int, webhook_url: str
 ) -> Iterator[Arrival]:
-    types = _types(account, client, webhook_url)
-    every = frozenset().union(*types.values())
+    tenants = wanting(account, client, webhook_url)
+    every = frozenset().union(*(each.types for each in tenants))
     begin_at, width = since_at, _FIRST_SPAN_SECONDS
     while begin_at <= until_at:
         end_at = min(begin_at + width - 1, until_at)
         events = events_between(client, begin_at, end_at, every)
         for event in events:
-            for tenant in account.tenants:
-                if event.type in types[tenant.id]:
-                    yield Arrival(event.created_at, tenant, event.body)
+            for each in tenants:
+                if event.type in each.types:
+                    yield Arrival(event.created_at, each.tenant, event.body)
         begin_at = end_at + 1
         if len(events) < _FEW:
             width = min(width * 2, _LONGEST_SPAN_SECONDS)
@@ -63,16 +62,15 @@ def _of_account(
             width = max(width // 2, _SHORTEST_SPAN_SECONDS)
 
 
-def _types(account: Account, client: Client, webhook_url: str) -> dict[str, frozenset[str]]:
-    """Return the types of events that webhooks would have brought, by tenant."""
+def wanting(account: Account, client: Client, webhook_url: str) -> list[Wanting]:
+    """Return each tenant with the types of events that webhooks would have brought. Raises StripeApiError."""
     try:
         listed = endpoints(client)
     except StripeApiError as error:
         if error.reason != "permission":
             raise
         listed = []
-
-    def of(tenant: Tenant) -> frozenset[str]:
-        return expected_types(of_tenant(listed, tenant.path, webhook_url))
-
-    return {tenant.id: of(tenant) for tenant in account.tenants}
+    return [
+        Wanting(tenant, expected_types(of_tenant(listed, tenant.path, webhook_url)))
+        for tenant in account.tenants
+    ]
