@@ -49,7 +49,7 @@ def run(store: Store, now: int, stop: threading.Event) -> None:
 
 def step(store: Store, after: tuple[str, str], now: int) -> tuple[str, str] | None:
     """Adopt the next subscriptions after this tenant and key; return the last one's, None where these were all."""
-    found = store.remembered(subscriptions.KIND, after, _AT_ONCE)
+    found = store.remembered_after(subscriptions.KIND, after, _AT_ONCE)
     tenant, kind, key = _DONE
     reads = [StatesOf(owner, subscription) for owner, subscription, _ in found]
     store.write(DeclaredWork(partial(_adopt, found, now), lambda: reads))

@@ -403,7 +403,7 @@ def test_more_subscriptions_than_one_step_takes_are_all_adopted(
 def test_the_state_of_a_subscription_stays_small(books: Books) -> None:
     abouts = [subscribed(item(1000 + n % 7), status=STATUSES[n % 5]) for n in range(60)]
     live(books, *abouts)
-    kept = books.store.remembered("mrr", ("", ""), 10)
-    kept += books.store.remembered("subscription", ("", ""), 10)
+    kept = books.store.remembered_after("mrr", ("", ""), 10)
+    kept += books.store.remembered_after("subscription", ("", ""), 10)
     assert len(kept) == 2
     assert sum(len(state) for *_, state in kept) <= 2048

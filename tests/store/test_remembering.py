@@ -220,6 +220,15 @@ def test_no_payer_can_be_read_from_the_file(path: Path, kind: str) -> None:
         assert personal not in kept
 
 
+def test_what_is_remembered_can_be_read_without_a_transaction(store: Store) -> None:
+    store.write(lambda tx: tx.save("shop", "kind", "key", b"{}", NOW + DAY))
+    assert store.remembered("shop", "kind", "key") == b"{}"
+    assert [
+        store.remembered(*other)
+        for other in (("a", "kind", "key"), ("shop", "a", "key"), ("shop", "kind", "a"))
+    ] == [None] * 3
+
+
 def test_an_event_is_remembered_by_its_tenant_whatever_its_id_begins_with(store: Store) -> None:
     assert not store.remembers_event("shop")
     store.write(lambda tx: tx.remember_event(NOW, "shop", "evt_sim1"))

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from bw_exporter import probed
 from bw_exporter.catch_up import lease
-from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns, run, wanting
+from bw_exporter.catch_up.accounts import ENDPOINTS_EVERY_SECONDS, AccountTurns, wanting
+from bw_exporter.catch_up.running import run
 from bw_exporter.config.current import ConfigState, CurrentConfig
 from bw_exporter.config.tenants import CatchUp, Tenant, Tenants
 from bw_exporter.metrics import catalog
@@ -146,8 +148,41 @@ def test_the_list_of_endpoints_is_read_every_ten_minutes_and_that_of_events_at_e
     for _ in range(10):
         turns.ask()
         turns.now += 120
-    assert sum("webhook_endpoints" in path for path in account.asked) == 2
-    assert sum("/v1/events" in path for path in account.asked) == 10, "for both tenants at once"
+    assert sum("webhook_endpoints?limit=100" in path for path in account.asked) == 2 + 1, (
+        "and once by the probe"
+    )
+    assert sum("/v1/events?limit=100" in path for path in account.asked) == 10, "for both tenants at once"
+
+
+def test_what_a_key_may_do_is_looked_at_once_a_day_and_when_it_works_again_for_all_tenants_at_once(
+    turns: Turns, account: Account
+) -> None:
+    account.forbidden["payouts"] = "rak_payout_read"
+
+    def looked() -> int:
+        return sum("payouts" in path for path in account.asked)
+
+    def todo(of: str) -> list[str]:
+        return [check.name for check in probed.kept(turns.store, of).checks if check.todo]
+
+    turns.ask()
+    assert probed.kept(turns.store, "a").at == turns.now
+    assert todo("a") == todo("b") == ["payouts", "endpoint"]
+    account.forbidden.clear()
+    turns.now += 120
+    turns.ask()
+    assert looked() == 1
+    turns.now += 86_400
+    turns.ask()
+    assert (looked(), todo("b")) == (2, ["endpoint"])
+    account.failing.extend([fake_stripe.REVOKED] * 2)
+    turns.now += 120
+    turns.ask()
+    assert todo("a") == ["key"]
+    assert turns.value(catalog.CATCH_UP_ERRORS, "authentication", of="b") == 1
+    turns.now += 240
+    turns.ask()
+    assert todo("a") == ["endpoint"]
 
 
 def test_one_process_at_a_time_asks_and_another_takes_over_when_it_ends_or_is_killed(turns: Turns) -> None:

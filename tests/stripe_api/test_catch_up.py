@@ -30,6 +30,9 @@ from . import books
 from .books import SHOP, TYPES, deliver
 from .conftest import KEY
 
+FAILURES = (
+    fake_stripe.BROKEN, fake_stripe.RATE_LIMITED, fake_stripe.HTML, fake_stripe.REVOKED, fake_stripe.Drop(),
+)  # fmt: skip
 AFTER_SECONDS = SHOP.catch_up.after_seconds
 
 
@@ -147,7 +150,7 @@ def test_in_any_order_of_webhooks_and_catch_up_the_counts_are_those_of_webhooks_
         for at, what, event in sorted(happenings, key=lambda each: each[:2]):
             if what == "turn":
                 if chance.random() < 0.2:
-                    account.failing.append(chance.choice((fake_stripe.BROKEN, fake_stripe.RATE_LIMITED)))
+                    account.failing.append(chance.choice(FAILURES))
                     with pytest.raises(StripeApiError):
                         turn(store, server, at)
                 else:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from bw_exporter.catch_up import endpoint, lease, standing
+from bw_exporter import probed
+from bw_exporter.catch_up import endpoint, standing
+from bw_exporter.catch_up.probe_of_tenant import probed_by
 from bw_exporter.catch_up.turn import Caught, Wanting, catch_up, expected_types
-from bw_exporter.config.current import CurrentConfig
 from bw_exporter.config.tenants import Tenant, Tenants
 from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics import catalog
@@ -20,6 +19,7 @@ from bw_exporter.store.protocol import Store, Transaction
 from bw_exporter.stripe_api.endpoints import Endpoint, endpoints
 from bw_exporter.stripe_api.errors import Reason, StripeApiError
 from bw_exporter.stripe_api.lists import Client
+from bw_exporter.stripe_api.once import Once
 
 LONGEST_WAIT_SECONDS = 1800
 """The most that a failing account waits: a key that was made anew is noticed within half an hour, or at a reload."""
@@ -30,11 +30,11 @@ ENDPOINTS_EVERY_SECONDS = 600
 STANDING_EVERY_SECONDS = 86_400
 """How often it is looked whether what stood before is still to be taken in, as where the key could not read it."""
 
-THREADS = 16
-"""Accounts asked at once: with 0.3 s for an answer so many make use of 50 requests a second."""
+PROBE_EVERY_SECONDS, PROBE_AGAIN_SECONDS, PROBES_APART_SECONDS = 86_400, 3600, 2.0
+"""How often it is looked what a key may do, and sooner while it does not work; accounts begin so far apart with it.
 
-_LOOK_SECONDS = 1.0
-_RENEW_SECONDS, _TRY_SECONDS = 20, 5
+It takes ten requests.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class _Plan:
     endpoints: list[Endpoint] | None = None
     endpoints_at: float = 0.0
     standing_at: float = 0.0
+    probe_at: float = float("inf")
 
 
 class AccountTurns:
@@ -115,7 +116,10 @@ class AccountTurns:
         for gone in self._plans.keys() - {account.key for account in found}:
             del self._plans[gone]
             self._clients.pop(gone, None)
-        plans = [(account, self._plans.setdefault(account.key, _Plan())) for account in found]
+        for account in found:
+            if account.key not in self._plans:
+                self._plans[account.key] = _Plan(probe_at=now + PROBES_APART_SECONDS * len(self._plans))
+        plans = [(account, self._plans[account.key]) for account in found]
         return [account for account, plan in plans if plan.due_at <= now and not plan.asking]
 
     def now(self) -> int:
@@ -130,7 +134,7 @@ class AccountTurns:
         """Ask an account once, for each of its tenants; what fails is counted, logged once, and tried again later."""
         plan = self._plans.get(account.key, _Plan())
         caught: dict[str, Caught] = {}
-        failed = ""
+        failed, wanted_now = "", self._clock() if plan.probe_at < float("inf") else plan.probe_at
         try:
             caught.update(self._ask(account, plan))  # as far as it comes
         except StripeApiError as error:
@@ -138,6 +142,9 @@ class AccountTurns:
             plan.failures += 1
             wait = max(_back_off(account, plan), error.retry_after_seconds or 0)
             if plan.failures == 1:
+                plan.probe_at = (
+                    wanted_now if error.reason in ("authentication", "permission") else plan.probe_at
+                )
                 extra = {"tenants": _names(account), "reason": error.reason, "said": str(error)}
                 _log.warning("Stripe cannot be asked for events that no webhook brought", extra=extra)
             self._count(account, error.reason)
@@ -151,8 +158,10 @@ class AccountTurns:
             self._count(account, "other")
         else:
             if plan.failures:
+                plan.probe_at = wanted_now
                 _log.info("Stripe answers again", extra={"tenants": _names(account)})
             plan.failures, wait = 0, account.every_seconds
+        self._probe(account, plan)
         plan.due_at, plan.asking = self._clock() + wait, False
         return Asked(caught, failed)
 
@@ -183,39 +192,28 @@ class AccountTurns:
             standing.take_in(wanting, client, self._store, known_at, self.now(), self._stopped)
             plan.standing_at = self._clock()
 
+    def _probe(self, account: Account, plan: _Plan) -> None:
+        """Look what the key may do, for the pages, if it is time to; what fails is tried again later."""
+        if plan.probe_at > self._clock() or self._stopped():
+            return
+        client, again = Once(self._clients[account.key]), PROBE_EVERY_SECONDS
+        try:
+            for tenant in account.tenants:
+                checks = probed_by(client, tenant, self._webhook_url)
+                probed.keep(self._store, tenant.id, checks, self.now())
+                again = PROBE_AGAIN_SECONDS if checks[0].todo else again
+        except StoreUnavailableError as error:
+            _log.warning("what a probe found is not kept", extra={"reason": str(error)})
+        except Exception:  # noqa: BLE001 - catch-up goes on without it
+            _log.exception("a probe failed", extra={"tenants": _names(account)})
+        plan.probe_at = self._clock() + again
+
     def _count(self, account: Account, reason: Reason) -> None:
         try:
             for tenant in account.tenants:
                 self._store.write(partial(_failed, tenant.id, reason))
         except StoreUnavailableError as error:
             _log.warning("a failure of catch-up is not counted", extra={"reason": str(error)})
-
-
-def run(turns: AccountTurns, config: CurrentConfig, store: Store, holder: str, stop: threading.Event) -> None:
-    """Ask every account in its time until `stop` is set, while no other process of the same store does."""
-    held, renew_in = False, 0.0
-    pool = ThreadPoolExecutor(THREADS, "catch-up")
-    while not stop.is_set():
-        renew_in -= _LOOK_SECONDS
-        if renew_in <= 0:
-            held = _held(store, holder, turns)
-            renew_in = _RENEW_SECONDS if held else _TRY_SECONDS
-        for account in turns.due(config.state.tenants) if held else ():
-            turns.begin(account)
-            pool.submit(turns.ask, account)
-        stop.wait(_LOOK_SECONDS)
-    pool.shutdown(cancel_futures=True)
-    try:
-        store.write(partial(lease.give_back, holder))
-    except StoreUnavailableError as error:
-        _log.warning("the lease of catch-up ends by itself", extra={"reason": str(error)})
-
-
-def _held(store: Store, holder: str, turns: AccountTurns) -> bool:
-    try:
-        return store.write(partial(lease.hold, holder, turns.now()))
-    except StoreUnavailableError:
-        return False
 
 
 def _endpoints(client: Client) -> list[Endpoint] | None:

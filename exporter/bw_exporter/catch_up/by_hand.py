@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bw_exporter.catch_up import accounts, lease
+from bw_exporter.catch_up import accounts, lease, running
 from bw_exporter.catch_up.accounts import Account, AccountTurns, Asked
 from bw_exporter.catch_up.turn import Caught
 from bw_exporter.config.current import ConfigState, CurrentConfig
@@ -90,7 +90,7 @@ def run_on(tenants: Tenants, wanted: Wanted) -> None:
     with _turns(tenants, wanted, stop) as (turns, store):
         now = turns.now()
         state = ConfigState(tenants, now, last_reload_successful=True, problems=(), attempted_monotonic=0)
-        accounts.run(turns, CurrentConfig(state), store, lease.holder(), stop)
+        running.run(turns, CurrentConfig(state), store, lease.holder(), stop)
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def _asked(found: Sequence[Account], turns: AccountTurns, store: Store) -> list[
 
     hold()
     try:
-        with ThreadPoolExecutor(accounts.THREADS, "catch-up") as pool:
+        with ThreadPoolExecutor(running.THREADS, "catch-up") as pool:
             asked = [pool.submit(turns.ask, account) for account in found]
             while wait(asked, _RENEW_SECONDS).not_done:
                 hold()

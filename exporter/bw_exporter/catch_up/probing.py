@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
+from bw_exporter.catch_up.probe_of_tenant import probed_by
 from bw_exporter.config.tenants import Tenant, Tenants
-from bw_exporter.facts.feeds import SELECT, UNWANTED
 from bw_exporter.stripe_api import clients
-from bw_exporter.stripe_api.probe import Check, Subject, probe
+from bw_exporter.stripe_api.once import Once
+from bw_exporter.stripe_api.probe import Check
 
 Probed = Sequence[tuple[Tenant, Sequence[Check]]]
 
@@ -16,15 +17,8 @@ Probed = Sequence[tuple[Tenant, Sequence[Check]]]
 def probed(tenants: Tenants, stripe_api_url: str | None, webhook_url: str) -> Probed:
     """Ask Stripe for each tenant; what fails is a check with something to do."""
     client = clients.of_accounts(stripe_api_url)
-    return [
-        (one, probe(client(one.api_key), _subject(one, webhook_url), select=SELECT, unwanted=UNWANTED))
-        for one in tenants.all
-    ]
-
-
-def _subject(tenant: Tenant, webhook_url: str) -> Subject:
-    shown = tenant.path if tenant.path == tenant.id else "<path_token>"
-    return Subject(tenant.mode, tenant.path, shown, webhook_url)
+    by_key = {key: Once(client(key)) for key in {one.api_key for one in tenants.all}}
+    return [(one, probed_by(by_key[one.api_key], one, webhook_url)) for one in tenants.all]
 
 
 def _table(found: Probed) -> str:

@@ -128,6 +128,7 @@ def subscription_seen(event: Event) -> tuple[SubscriptionSeen, ...]:
             pending_items=tuple(_item(item) for item in reading.listing(pending, "subscription_items")),
             items_complete=_complete(subscription),
             begun_at=reading.integer(subscription, "created"),
+            listed=stage == "listed",
             monthly=Monthly() if stage == "deleted" else _monthly(subscription, items),
             previous_monthly=_previous_monthly(event, items, previous_items),
         ),

@@ -22,7 +22,7 @@ class CatchUpWorker(Worker):
     def build(self, store: Store) -> WSGIApplication:
         """Begin to ask; return an application that nobody reaches."""
         # The SDK takes 40 MiB and a third of a second, which no other process has to pay.
-        from bw_exporter.catch_up import accounts, lease  # noqa: PLC0415
+        from bw_exporter.catch_up import accounts, lease, running  # noqa: PLC0415
         from bw_exporter.stripe_api import clients  # noqa: PLC0415
 
         turns = accounts.AccountTurns(
@@ -34,6 +34,6 @@ class CatchUpWorker(Worker):
         )
         holder = lease.holder()
         self.spawn_thread(
-            "catch-up", lambda: accounts.run(turns, self.context.config, store, holder, self._stop)
+            "catch-up", lambda: running.run(turns, self.context.config, store, holder, self._stop)
         )
         return unavailable

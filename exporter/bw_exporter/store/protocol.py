@@ -125,6 +125,9 @@ class StoreReader(Protocol):
     def findings(self, *, tenant: str | None, since_at: int, limit: int) -> list[Finding]:
         """Return the newest findings first."""
 
+    def remembered(self, tenant: str, kind: str, key: str) -> bytes | None:
+        """Return what is remembered of an object, as Transaction.load does."""
+
     def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
         """Tell whether an event of a tenant is remembered whose id does not begin with `besides`.
 
@@ -171,7 +174,7 @@ class Store(StoreReader, Protocol):
         `counted` says what forgetting the marks of so many keys changes.
         """
 
-    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+    def remembered_after(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
         """Return tenant, key and state of the next objects of a kind, in that order, after this tenant and key.
 
         For what an upgrade does once: a call looks at all that is remembered up to the last one that it returns.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bw_exporter.config import in_force
 from bw_exporter.metrics import catalog
-from bw_exporter.monitoring.landing import counts, findings
+from bw_exporter.monitoring.landing import counts, findings, stripe_api
 from bw_exporter.monitoring.landing.alerts import Alerts, Seen, alert_of, alerts
 from bw_exporter.monitoring.landing.lag import Lag, lag
 from bw_exporter.monitoring.landing.standing import FAMILIES, Standing, standing
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bw_exporter.config.in_force import Setting
     from bw_exporter.config.tenants import Tenant, Tenants
     from bw_exporter.monitoring.landing.recent import Recent
+    from bw_exporter.monitoring.landing.stripe_api import StripeApi
     from bw_exporter.store import Store
 
 MOST_FINDINGS = 50
@@ -26,8 +27,6 @@ _COMMON_SETTINGS = ("enabled", "severity", "for", "keep_firing_for")
 _CHECKS = (
     catalog.EVENTS,
     catalog.TENANT_CREATED,
-    catalog.CATCH_UP_SUCCESS,
-    catalog.ENDPOINT_ENABLED,
     catalog.WEBHOOK_LAG,
     catalog.CHARGE_ATTEMPTS,
     catalog.DUPLICATE_CHARGES,
@@ -71,6 +70,7 @@ class TenantPage:
     invoices: dict[str, int]
     abstentions: dict[str, int]
     detectors: tuple[Detector, ...]
+    stripe: StripeApi | None
 
 
 def tenant_page(
@@ -78,8 +78,9 @@ def tenant_page(
 ) -> TenantPage:
     """Read one tenant; `not_ready` is why the store takes no writes, or nothing. Raises StoreUnavailableError."""
     recent.look(store, now)
-    found = counts.read(store, (*FAMILIES, *_CHECKS), [tenant.id]).get(tenant.id, {})
+    found = counts.read(store, (*FAMILIES, *_CHECKS, *stripe_api.FAMILIES), [tenant.id]).get(tenant.id, {})
     recent.note_lag(tenant, found, now)
+    disabled = tenant.api_key != "" and _endpoint_disabled(store, tenant)
     kept = store.findings(tenant=tenant.id, since_at=now - FINDING_SECONDS, limit=MOST_FINDINGS + 1)
     return TenantPage(
         standing=standing(tenant, found, recent, now),
@@ -91,7 +92,7 @@ def tenant_page(
                 now,
                 not_ready,
                 config.last_reload_successful,
-                tenant.api_key != "" and _endpoint_disabled(store, tenant),
+                disabled,
             )
         ),
         redelivered=counts.of(found, catalog.WEBHOOK_REQUESTS, "redelivered"),
@@ -105,6 +106,7 @@ def tenant_page(
         invoices=counts.by_value(found, catalog.INVOICE_CHECKS),
         abstentions=counts.by_value(found, catalog.INVOICE_ABSTENTIONS),
         detectors=tuple(_detector(config.tenants, tenant, name) for name in tenant.detectors),
+        stripe=stripe_api.stripe_api(tenant, found, store, now, endpoint_disabled=disabled),
     )
 
 

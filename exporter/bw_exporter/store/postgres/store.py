@@ -128,6 +128,13 @@ class PostgresStore:
         )
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
+    def remembered(self, tenant: str, kind: str, key: str) -> bytes | None:
+        if not may_be_stored(tenant):
+            return None
+        query = "SELECT state FROM bw_ledger WHERE tenant = %s AND key = %s AND kind = %s"
+        rows = self._reader.read(query, (tenant, key, kind))
+        return bytes(rows[0][0]) if rows else None
+
     def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
         if not may_be_stored(tenant):
             return False
@@ -174,7 +181,7 @@ class PostgresStore:
             gone += sum(self._without(step, counted) for step in oldest_in_steps(oldest, excess))
         return gone
 
-    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+    def remembered_after(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
         return self._reader.read(
             "SELECT tenant, key, state FROM bw_ledger WHERE (tenant, key) > (%s, %s) AND kind = %s"
             " ORDER BY tenant, key LIMIT %s",

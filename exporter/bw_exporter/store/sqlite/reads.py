@@ -49,6 +49,11 @@ class SqliteReads:
         )
         return [Finding(found_at, owner, kind, orjson.loads(raw)) for found_at, owner, kind, raw in rows]
 
+    def remembered(self, tenant: str, kind: str, key: str) -> bytes | None:
+        query = "SELECT state FROM ledger WHERE tenant = ? AND key = ? AND kind = ?"
+        rows = self._read(query, (tenant, key, kind))
+        return bytes(rows[0][0]) if rows else None
+
     def remembers_event(self, tenant: str, *, besides: str = "") -> bool:
         query = (
             "SELECT EXISTS (SELECT 1 FROM events"

@@ -128,7 +128,7 @@ class SqliteStore(SqliteReads):
                 gone += len(self._without(step, counted))
         return gone
 
-    def remembered(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
+    def remembered_after(self, kind: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, bytes]]:
         where = "WHERE (tenant, key) > (?, ?) AND kind = ? ORDER BY tenant, key LIMIT ?"
         return self._read(f"SELECT tenant, key, state FROM ledger {where}", (*after, kind, limit))  # noqa: S608 - constants
 
