@@ -110,6 +110,19 @@ def test_subscriptions_that_live_and_disputes_that_are_open_are_in_the_gauges_on
     assert len(account.asked) == asked
 
 
+def test_mrr_has_them_from_the_start_as_opening(store: Store, account: Account, server: FakeStripe) -> None:
+    price = {"id": "price_a", "currency": "usd", "unit_amount": 2900, "billing_scheme": "per_unit",
+             "recurring": {"interval": "month", "interval_count": 1, "usage_type": "licensed"}}  # fmt: skip
+    item = {"id": "si_a", "price": price, "quantity": 2}
+    young = {"created": NOW - DAY, "id": "sub_b"}
+    listed = {**subscription("sub_a"), "currency": "usd", "items": {"data": [item], "has_more": False}}
+    account.lists["subscriptions"] = [listed, {**listed, **young}]
+    take(store, server)
+    assert value(store, catalog.MRR, "usd") == 2 * 5800
+    assert value(store, catalog.MRR_MOVEMENT, "usd", "opening") == 2 * 5800
+    assert value(store, catalog.MRR_MOVEMENT, "usd", "new") == 0
+
+
 def test_what_happens_to_them_afterwards_counts(store: Store, account: Account, server: FakeStripe) -> None:
     account.lists["subscriptions"] = [subscription("sub_1")]
     account.lists["disputes"] = [dispute("dp_1"), dispute("dp_2", "warning_needs_response")]
