@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import urllib.error
-import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from bw_exporter.errors import BillingWatchError
+from bw_rules import web
 
 _ANSWER_SECONDS = 120
 _ABOUT_QUERY = "PromQL "
@@ -28,7 +27,7 @@ class Prometheus:
     @property
     def shown(self) -> str:
         """The address without user and password."""
-        return redacted(self.url, self.url)
+        return web.redacted(self.url, self.url)
 
     def instant(self, query: str, at: float) -> list[dict[str, Any]]:
         """Return the series of a query at a moment; raises BillingWatchError."""
@@ -39,15 +38,7 @@ class Prometheus:
         return self._asked("query_range", {"query": query, "start": start_at, "end": end_at, "step": step})
 
     def _asked(self, path: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        parts = urllib.parse.urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]
-        bare = urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        request = urllib.request.Request(  # noqa: S310 - http or https, as the flag was read
-            f"{bare}/api/v1/{path}", urllib.parse.urlencode(parameters).encode()
-        )
-        if parts.username is not None:
-            words = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            request.add_header("Authorization", "Basic " + base64.b64encode(words.encode()).decode())
+        request = web.request(self.url, f"/api/v1/{path}", parameters)
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
                 document = json.load(answer)
@@ -85,13 +76,3 @@ class Prometheus:
             )
         said = error.read(2000).decode(errors="replace")
         return f"{self.shown}: Prometheus refused a query ({error.code}): {said}"
-
-
-def redacted(text: str, url: str) -> str:
-    """Return the text without the user and the password of an address.
-
-    >>> redacted("http://me:secret@example.com:9090 failed", "http://me:secret@example.com:9090")
-    'http://example.com:9090 failed'
-    """
-    user, at, _ = urllib.parse.urlsplit(url).netloc.rpartition("@")
-    return text.replace(user + at, "") if at else text

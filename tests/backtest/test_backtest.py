@@ -2,62 +2,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 
-from bw_rules.backtest import report, server
+from bw_rules.backtest import report
 from bw_rules.backtest.coverage import Coverage
 from bw_rules.backtest.trial import Episode, Result
 from bw_rules.cli import main
 
-DAY = 86_400
-FIRST_AT = 1_700_006_400
-UNTIL_AT = FIRST_AT + DAY
-FOUND_AT = FIRST_AT + DAY // 2
-TENANTS = """\
-tenants:
-  prod: {webhook_secret: whsec_x}
-  idle: {webhook_secret: whsec_y, detectors: {duplicate_charge: {hold: 3h}}}
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> str:
-    file = tmp_path / "tenants.yaml"
-    file.write_text(TENANTS)
-    return str(file)
-
-
-@pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prometheus that remembers a day of two tenants, each with a duplicate charge at noon."""
-    folder = tmp_path_factory.mktemp("remembered")
-    moments = range(FIRST_AT, UNTIL_AT + 1, 60)
-    families = {
-        "billing_tenant_created_timestamp_seconds": ("gauge", lambda _: FIRST_AT - 90 * DAY),
-        "billing_duplicate_charges_total": ("counter", lambda at: int(at >= FOUND_AT)),
-        "billing_last_duplicate_charge_timestamp_seconds": (
-            "gauge",
-            lambda at: FOUND_AT if at >= FOUND_AT else 0,
-        ),
-    }
-    lines = []
-    for name, (kind, value) in families.items():
-        lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
-        for tenant in ("idle", "prod"):
-            labels = f'{{job="billing-exporter",instance="a",tenant="{tenant}"}}'
-            lines += [f"{name}{labels} {value(at)} {at}" for at in moments]
-    lines.append("# TYPE up gauge")
-    lines += [f'up{{job="billing-exporter",instance="a"}} 1 {at}' for at in moments]
-    past, rules = folder / "past.om", folder / "rules.yml"
-    past.write_text("\n".join([*lines, "# EOF\n"]))
-    rules.write_text("groups: [{name: a, rules: [{record: ups, expr: up}]}]\n")
-    assert main(["record", "--rules", str(rules), "--past", str(past), "--output", str(folder / "data")]) == 0
-    with server.answering(folder / "data") as url:
-        yield url
+from .a_day import DAY, FIRST_AT, FOUND_AT, UNTIL_AT
 
 
 def _words(config: str, url: str, *more: str) -> list[str]:

@@ -25,7 +25,7 @@ def written(result: Result, form: str) -> str:
     write: Callable[[Table], list[str]] = _markdown if form == "markdown" else _columns
     judged = sum(bool(one.judged_at) for one in result.tenants)
     lines = [
-        f"{_time(result.start_at)} to {_time(result.end_at)} (UTC), {judged} tenant{'s' * (judged != 1)}",
+        f"{moment(result.start_at)} to {moment(result.end_at)} (UTC), {judged} tenant{'s' * (judged != 1)}",
         "",
         *write(_each_month(result)),
     ]
@@ -86,8 +86,8 @@ def _each(result: Result) -> Table:
         of = ", ".join(value for _, value in one.labels)
         rows.append(
             [
-                _time(one.begin_at),
-                _length(one),
+                moment(one.begin_at),
+                length(one),
                 one.tenant,
                 one.alert + (f" ({of})" if of else ""),
                 f"{one.value:.6g}",
@@ -154,11 +154,13 @@ def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _time(at: int) -> str:
+def moment(at: int) -> str:
+    """Return a time (Unix seconds) for people, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _length(one: Episode) -> str:
+def length(one: Episode) -> str:
+    """Return how long an episode lasted, for people."""
     if one.end_at is None:
         return "still fires"
     minutes = (one.end_at - one.begin_at) // 60

@@ -15,8 +15,9 @@ from bw_rules.backtest.blocks import Stretch
 from bw_rules.backtest.coverage import Coverage, coverage, thresholds, weeks
 from bw_rules.backtest.plan import CLOCK, AlertQuery, Plan, plan
 from bw_rules.groups.rule import INTERVAL_SECONDS
-from bw_rules.prometheus import Prometheus, redacted
+from bw_rules.prometheus import Prometheus
 from bw_rules.toolkit.promql import DAY
+from bw_rules.web import redacted
 
 if TYPE_CHECKING:
     from bw_rules.backtest.variants import Variant

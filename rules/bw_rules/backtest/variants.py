@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,37 @@ def variant(source: str, changes: tuple[Change, ...]) -> Variant:
     Raises BillingWatchError with what is wrong with a value.
     """
     name = ", ".join(f"{one.detector}.{one.key}={one.value}" for one in changes)
+    root = _root(source)
+    for one in changes:
+        value = _value(one)
+        path = ("detectors", one.detector, one.key)
+        _put(root, ("defaults", *path), value, make=True)
+        everyone = _find(root, "tenants")
+        if isinstance(everyone, yaml.MappingNode):
+            for _, entry in everyone.value:
+                if isinstance(entry, yaml.MappingNode):
+                    _put(entry, path, value, make=False)
+    return Variant(name, _loaded(name, root))
+
+
+def for_tenants(source: str, name: str, changes: Mapping[str, Iterable[Change]]) -> Variant:
+    """Return the tenants of a file with keys set for some of them alone; raises BillingWatchError."""
+    root = _root(source)
+    for tenant, some in changes.items():
+        for one in some:
+            path = ("tenants", tenant, "detectors", one.detector, one.key)
+            _put(root, path, _value(one), make=True)
+    return Variant(name, _loaded(name, root))
+
+
+def _root(source: str) -> yaml.MappingNode:
     root = yaml_strict.load(source).root
     assert isinstance(root, yaml.MappingNode)
+    return root
+
+
+def _loaded(name: str, root: yaml.MappingNode) -> Tenants:
     with tempfile.TemporaryDirectory(prefix="bw-rules-") as folder:
-        for one in changes:
-            _set(root, one, Path(folder))
         file = Path(folder) / "tenants.yaml"
         file.write_text(yaml.serialize(root, Dumper=_DUMPER, allow_unicode=True), encoding="utf-8")
         try:
@@ -69,7 +96,7 @@ def variant(source: str, changes: tuple[Change, ...]) -> Variant:
             raise BillingWatchError(_said(name, error.problems)) from error
     if found.unread:
         raise BillingWatchError(_said(name, found.unread))
-    return Variant(name, found)
+    return found
 
 
 def _change(text: str) -> Change:
@@ -86,28 +113,26 @@ def _change(text: str) -> Change:
     return Change(detector, key, value.strip())
 
 
-def _set(root: yaml.MappingNode, change: Change, folder: Path) -> None:
-    file = folder / "value.yaml"
-    file.write_text(f"value: {change.value}\n", encoding="utf-8")
-    try:
-        document = yaml_strict.load(str(file)).root
-    except ConfigError as error:
-        raise BillingWatchError(
-            _said(f"{change.detector}.{change.key}={change.value}", error.problems)
-        ) from error
+def _value(change: Change) -> yaml.Node:
+    with tempfile.TemporaryDirectory(prefix="bw-rules-") as folder:
+        file = Path(folder) / "value.yaml"
+        file.write_text(f"value: {change.value}\n", encoding="utf-8")
+        try:
+            document = yaml_strict.load(str(file)).root
+        except ConfigError as error:
+            raise BillingWatchError(
+                _said(f"{change.detector}.{change.key}={change.value}", error.problems)
+            ) from error
     assert isinstance(document, yaml.MappingNode)
-    value = document.value[0][1]
-    path = ("detectors", change.detector, change.key)
-    _put(root, ("defaults", *path), value, make=True)
-    everyone = _find(root, "tenants")
-    if isinstance(everyone, yaml.MappingNode):
-        for _, entry in everyone.value:
-            if isinstance(entry, yaml.MappingNode):
-                _put(entry, path, value, make=False)
+    value: yaml.Node = document.value[0][1]
+    return value
 
 
 def _put(node: yaml.MappingNode, path: tuple[str, ...], value: yaml.Node, *, make: bool) -> None:
-    """Set what lies at a path; what is not there is added with `make` only."""
+    """Set what lies at a path; what is not there is added with `make` only.
+
+    What is on the way is copied, as an alias of it elsewhere in the file keeps what it has.
+    """
     key, *further = path
     found = _find(node, key)
     if found is None and not make:
@@ -117,6 +142,7 @@ def _put(node: yaml.MappingNode, path: tuple[str, ...], value: yaml.Node, *, mak
             if not make:
                 return
             found = yaml.MappingNode(_MAPPING, [])
+        found = yaml.MappingNode(_MAPPING, list(found.value))
         _put(found, tuple(further), value, make=make)
         value = found
     node.value = [pair for pair in node.value if pair[0].value != key]

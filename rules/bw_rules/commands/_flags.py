@@ -42,6 +42,25 @@ def known_detector(name: str) -> None:
         raise BillingWatchError(f"there is no detector {name}; {ways_out}")
 
 
+def at(text: str) -> int:
+    """Read a moment."""
+    if not text.isdecimal():
+        raise ValueError("write it in Unix seconds")
+    return int(text)
+
+
+def until(asked: int | None, since: int, step: int, now: int) -> int:
+    """Return when a past that is judged ends (Unix seconds); raises UsageError for a time that cannot be."""
+    until_at = now if asked is None else asked
+    if until_at > now:
+        raise click.UsageError(f"--until {until_at} has not come yet; give Unix seconds up to now, {now}")
+    if not step <= since <= until_at:
+        raise click.UsageError(
+            f"--since must be at least --step ({step}s) and no longer than the time since 1970; as in --since 28d"
+        )
+    return until_at
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Give what shows how far a command is, in one line of a terminal; elsewhere it shows nothing."""

@@ -22,12 +22,6 @@ def _change(text: str) -> tuple[Change, ...]:
     return variants.read_set(text)
 
 
-def _at(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError("write it in Unix seconds")
-    return int(text)
-
-
 def _step(text: str) -> int:
     seconds = options.duration(text)
     if not _SHORTEST_STEP <= seconds <= _LONGEST_STEP or seconds % _SHORTEST_STEP:
@@ -46,7 +40,7 @@ def _step(text: str) -> int:
 )
 @_rendering.job
 @flag("--since", "How much of the past is judged.", read=options.duration, default="28d", metavar="DURATION")
-@flag("--until", "When it ends, in Unix seconds.", read=_at, shown_default="now", metavar="SECONDS")
+@flag("--until", "When it ends, in Unix seconds.", read=_flags.at, shown_default="now", metavar="SECONDS")
 @flag(
     "--step",
     "How often rules are evaluated; Prometheus does it each minute, which takes twice as long.",
@@ -77,7 +71,7 @@ def command(
     set: tuple[tuple[Change, ...], ...],  # noqa: A002 - the flag's name
     format: str,  # noqa: A002 - the flag's name
 ) -> None:
-    """Say how often each alert would have fired over what a Prometheus has."""
+    """Say how often each alert would have fired."""
     from bw_rules.backtest import report, trial, variants
     from bw_rules.detectors import DETECTORS
     from bw_rules.prometheus import Prometheus
@@ -85,14 +79,7 @@ def command(
     found = _flags.load(config_file)
     _flags.require(found, tenant, detector, "all are judged")
     detectors = (detector,) if detector else tuple(DETECTORS)
-    now = int(time.time())
-    until_at = now if until is None else until
-    if until_at > now:
-        raise click.UsageError(f"--until {until_at} has not come yet; give Unix seconds up to now, {now}")
-    if not step <= since <= until_at:
-        raise click.UsageError(
-            f"--since must be at least --step ({step}s) and no longer than the time since 1970; as in --since 28d"
-        )
+    until_at = _flags.until(until, since, step, int(time.time()))
     asked = [variants.Variant(variants.AS_IT_IS, found), *(variants.variant(config_file, one) for one in set)]
     period = trial.Period(until_at - since, until_at, detectors, job, tenant, step)
     with _flags.progress() as show:
