@@ -21,16 +21,16 @@ from support.patience import limit
 from support.processes import free_ports, started
 
 BIN = Path(sys.executable).parent
-HISTORY = "198h"
+HISTORY = "78h"
 INSTANCE = "127.0.0.1:9847"
 
 CONFIG = """\
 # The detectors' own thresholds, without the waiting; but a shop this small sells half as much on many a Sunday.
 defaults:
   detectors:
-    charge_failure_spike: {sensitivity: fixed, keep_firing_for: 0}
-    fraud_spike: {sensitivity: fixed, keep_firing_for: 0}
-    revenue_drop: {sensitivity: fixed, drop_pct: 80, for: 0, keep_firing_for: 0}
+    charge_failure_spike: {sensitivity: fixed, baseline: 2d, keep_firing_for: 0}
+    fraud_spike: {sensitivity: fixed, baseline: 2d, keep_firing_for: 0}
+    revenue_drop: {sensitivity: fixed, baseline: 2d, drop_pct: 80, for: 0, keep_firing_for: 0}
     silent_lapse: {max_silence: 4h, for: 0}
     webhook_lag: {min_events: 1, keep_firing_for: 0}
     mrr_drop: {for: 0, keep_firing_for: 0}

@@ -76,8 +76,8 @@ def test_explain_says_with_how_much_past_a_tenant_is_watched_and_what_fires_now(
     words += ["--prometheus", f"http://127.0.0.1:{stack.prometheus}", "--tenant"]
     assert main(["explain", "fraud_spike", *words, "struck"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"watched since: .+, of which Prometheus knows 8 days\n", said)
-    assert re.search(r"  payments tried in the last 8 days: [1-9][0-9,]+\n", said)
+    assert re.search(r"watched since: .+, of which Prometheus knows 3 days\n", said)
+    assert re.search(r"  payments tried in the last 3 days: [1-9][0-9,]+\n", said)
     assert re.search(r"\n +now +fires from\n +12 +[0-9.]+\n", said)
     assert "BillingFraudSpike fires:\n  Disputes" in said
     assert main(["explain", "silent_lapse", *words, "calm"]) == 0
@@ -100,7 +100,7 @@ def comeback(stack: Monitored) -> Comeback:
     since_at = int(time.time()) + INTERVAL
     wait_for(lambda: time.time() > since_at + 3 * INTERVAL, 60)
     stack.simulate(
-        *("--tenant", "gone,struck", "--rate", "80", "--duration", "20s"),
+        *("--tenant", "gone,struck", "--rate", "80", "--duration", "12s"),
         *("--anomaly", "charge_failure_spike", "--anomaly-tenant", "gone"),
     )
     wait_for(lambda: BEGUN in stack.firing() and not stack.firing() & BACK, 60)
