@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,23 +24,35 @@ from .a_monday import END_AT
 
 Simulate = Callable[..., Path]
 
+ABOUT = ("TYPE", "HELP", "UNIT")
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+
 Series = tuple[str, frozenset[tuple[str, str]]]
 
 
 def series_of(past: Path) -> dict[Series, list[tuple[float, float]]]:
-    """Every series of a past as (time, value)s, read by prometheus_client's strict parser.
+    """Every series of a past as (time, value)s: plainly read, a tenth of the time that the strict parser takes."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for line in past.read_text().splitlines():
+        if not line.startswith("#"):
+            series, value, at = line.rsplit(" ", 2)
+            found[series].append((float(at), float(value)))
+    return {
+        (text.partition("{")[0], frozenset(LABEL.findall(text))): samples for text, samples in found.items()
+    }
+
+
+def strictly_read(past: Path) -> dict[Series, list[tuple[float, float]]]:
+    """The same, read by prometheus_client's strict parser.
 
     It takes the later moments of a histogram for repetitions (0.26), so it gets each moment by itself.
     """
     found: dict[Series, list[tuple[float, float]]] = defaultdict(list)
-    constant = f"{catalog.CURRENCY_MINOR_UNITS.name}{{"
-    lines = [
-        line
-        for line in past.read_text().splitlines()
-        if not line.startswith(constant) or 'currency="usd"' in line  # one of 135, to save time
-    ]
+    lines = past.read_text().splitlines()
     lag = catalog.WEBHOOK_LAG.name
-    texts = {"": [line for line in lines if lag not in line]}
+    texts = {
+        "": [line for line in lines if not line.startswith((lag, *(f"# {word} {lag}" for word in ABOUT)))]
+    }
     for line in lines:
         if line.startswith(lag):
             begun = [f"# TYPE {lag} histogram"]
@@ -50,7 +63,7 @@ def series_of(past: Path) -> dict[Series, list[tuple[float, float]]]:
             assert sample.timestamp is not None
             key = (sample.name, frozenset(sample.labels.items()))
             found[key].append((float(sample.timestamp), sample.value))
-    return found
+    return dict(found)
 
 
 def ended(lines: list[str]) -> list[str]:
@@ -67,7 +80,9 @@ def total(found: dict[Series, list[tuple[float, float]]], name: str, **labels: s
 
 
 def test_a_past_is_valid_openmetrics_with_a_sample_for_each_scrape(simulate: Simulate) -> None:
-    found = series_of(simulate("--history", "3h", "--step", "4m"))
+    past = simulate("--history", "3h", "--step", "4m")
+    found = strictly_read(past)
+    assert found == series_of(past), "the other tests read it right"
     expected = [float(END_AT - 240 * back) for back in reversed(range(46))]
     for (name, labels), samples in found.items():
         times = [at for at, _ in samples]
