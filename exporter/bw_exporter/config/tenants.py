@@ -100,6 +100,7 @@ class Tenants:
     default_labels: Mapping[str, str] = field(default_factory=dict)
     default_notify: tuple[str, ...] = ()
     default_past: Past = "4w"
+    default_catch_up: CatchUp = CatchUp()
     dashboard_base: str | None = None
     unread: tuple[Problem, ...] = ()
 
@@ -161,6 +162,7 @@ def load(
         reader.labels,
         reader.default_notify,
         reader.defaults.past or "4w",
+        _catch_up(reader.defaults, Common()),
         reader.defaults.dashboard_base,
         unread=unread.in_file_order(),
     )

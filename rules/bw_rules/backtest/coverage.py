@@ -84,10 +84,9 @@ def weeks(settings: Base, past_seconds: int) -> int | None:
 
 
 def thresholds(tenants: Tenants, tenant: str, detector: str) -> Base:
-    """Return a tenant's thresholds together with its `past`; those of the defaults where the file lacks it."""
+    """Return a tenant's thresholds as they are read for it; those of the defaults where the file lacks it."""
     known = tenants.by_id.get(tenant)
-    settings = (known.detectors if known else tenants.default_detectors)[detector]
-    return Pasts().thresholds(settings, known.past if known else tenants.default_past)
+    return Pasts().of_tenant(known, detector) if known else Pasts().of_defaults(tenants, detector)
 
 
 class _Needs:

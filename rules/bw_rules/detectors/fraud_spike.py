@@ -32,9 +32,9 @@ DETECTOR = SPIKE.detector(
         meaning="More disputes were opened in a day, or in three days, than chance explains at the tenant's usual "
         "rate: that of four weeks (or two, `past`), of one week where Prometheus knows no more, or of its life where "
         "it is younger. Where it does not know a week of an older tenant, nothing fires. While over a tenth of the "
-        "events were made long before they came, nothing fires. With `sensitivity: fixed`: within the window, "
-        "several times as many were opened as on average in the baseline before. Inquiries are not counted; each "
-        "dispute counts once.",
+        "events were made longer than `catch_up.after` before they came, nothing fires. With `sensitivity: fixed`: "
+        "within the window, several times as many were opened as on average in the baseline before. Inquiries are not "
+        "counted; each dispute counts once.",
         impact="Each dispute costs a fee and the amount; too many lead to monitoring programs of the card networks.",
         first=f"1. Which reasons, within the last day?{first_look(catalog.DISPUTES, 'reason', '1d')}"
         "\n   Mostly `fraudulent` points at stolen cards, `product_not_received` at delivery, `duplicate` at "

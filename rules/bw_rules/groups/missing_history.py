@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_rules.detectors import DETECTORS
@@ -13,9 +14,10 @@ from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import DAY, HOUR, Scope, created, tenants_matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from bw_exporter.config.tenants import Tenants
+    from bw_rules.toolkit.thresholds import Base
 
 NAME = "BillingHistoryMissing"
 
@@ -36,10 +38,10 @@ USUAL = Reach(8 * DAY)
 def reaches(tenants: Tenants) -> tuple[Reach, ...]:
     """Return every distinct reach: that of the defaults for all tenants but those that look back otherwise."""
     over = Pasts()
-    default = _reach(tenants.default_detectors, over, tenants.default_past)
+    default = _reach(lambda name: over.of_defaults(tenants, name))
     others: dict[int, list[str]] = {}
     for tenant in tenants.all:
-        if (own := _reach(tenant.detectors, over, tenant.past)) != default:
+        if (own := _reach(partial(over.of_tenant, tenant))) != default:
             others.setdefault(own, []).append(tenant.id)
     left_out = sorted(tenant for ids in others.values() for tenant in ids)
     found = [Reach(default, tenants_matcher(left_out, negative=True))]
@@ -49,9 +51,9 @@ def reaches(tenants: Tenants) -> tuple[Reach, ...]:
     return tuple(reach for reach in found if reach.seconds)
 
 
-def _reach(detectors: Mapping[str, Any], over: Pasts, past: str) -> int:
-    enabled = (name for name in DETECTORS if detectors[name].enabled)
-    return max((DETECTORS[name].reach(over.thresholds(detectors[name], past)) for name in enabled), default=0)
+def _reach(thresholds: Callable[[str], Base]) -> int:
+    settings = ((DETECTORS[name], thresholds(name)) for name in DETECTORS)
+    return max((detector.reach(one) for detector, one in settings if one.enabled), default=0)
 
 
 def missing(job: str, reach: Reach) -> ExporterAlert:

@@ -16,7 +16,7 @@ from bw_rules.toolkit.thresholds import Base
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bw_exporter.config.tenants import Tenants
+    from bw_exporter.config.tenants import CatchUp, Tenant, Tenants
 
 DEFAULT = "default"
 
@@ -42,12 +42,12 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
     `tenants` of the default profile names those of the file that fall under it.
     """
     over = Pasts()
-    default = over.thresholds(tenants.default_detectors[detector], tenants.default_past)
+    default = over.of_defaults(tenants, detector)
     shared = _Shared()
     groups: dict[str, list[str]] = {}
     found: dict[str, tuple[Base, Mapping[str, str]]] = {}
     for tenant in tenants.all:
-        settings = over.thresholds(tenant.detectors[detector], tenant.past)
+        settings = over.of_tenant(tenant, detector)
         same = settings is default or settings == default
         plain = same and tenant.labels == tenants.default_labels
         name = DEFAULT if plain else shared.name(settings, tenant.labels)
@@ -70,16 +70,23 @@ def profiles(tenants: Tenants, detector: str) -> tuple[Profile, ...]:
 
 
 class Pasts:
-    """Thresholds of tenants together with their `past`; equal ones are the same object."""
+    """Thresholds of tenants together with their `past` and `catch_up.after`; equal ones are the same object."""
 
     def __init__(self) -> None:
-        self._shared: dict[tuple[int, str], Base] = {}
+        self._shared: dict[tuple[int, str, int], Base] = {}
 
-    def thresholds(self, settings: Base, past: str) -> Base:
-        """Return the thresholds as they are read with a past of `4w` or `2w`."""
-        key = (id(settings), past)
+    def of_tenant(self, tenant: Tenant, detector: str) -> Base:
+        """Return a detector's thresholds as they are read for a tenant."""
+        return self._read(tenant.detectors[detector], tenant.past, tenant.catch_up)
+
+    def of_defaults(self, tenants: Tenants, detector: str) -> Base:
+        """Return a detector's thresholds as they are read for tenants that override nothing."""
+        return self._read(tenants.default_detectors[detector], tenants.default_past, tenants.default_catch_up)
+
+    def _read(self, settings: Base, past: str, catch_up: CatchUp) -> Base:
+        key = (id(settings), past, catch_up.after_seconds)
         if key not in self._shared:
-            self._shared[key] = settings.over(int(past.removesuffix("w")))
+            self._shared[key] = settings.of_tenant(int(past.removesuffix("w")), catch_up.after_seconds)
         return self._shared[key]
 
 
@@ -96,6 +103,8 @@ class _Shared:
             content: list[object] = [settings.model_dump(mode="json", by_alias=True), sorted(labels.items())]
             if settings.reads_past and settings.weeks != Base.USUAL_WEEKS:
                 content.append(settings.weeks)
+            if settings.old_seconds != Base.USUAL_OLD_SECONDS:
+                content.append(f"old {settings.old_seconds}s")
             digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
             self._names[key] = f"override-{digest[:12]}"
         return self._names[key]

@@ -42,7 +42,9 @@ class Case:
 
     `last_event` is when Stripe was last heard, None for a series that does not exist. `up` is whether the
     exporter could be scraped. `fine` cases need steps of a minute, the others days of history; `every` is another
-    step in seconds. With `reach` there is as much history as the detector looks back on.
+    step in seconds. There is as much history as the oldest time of all; with `reach` as much as the detector looks back
+    on. A series may be a recorded one whose past would take weeks to evaluate: it stands while the rule that records it
+    finds nothing.
     """
 
     name: str

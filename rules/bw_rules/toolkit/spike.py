@@ -41,6 +41,11 @@ class SpikeThresholds(Weighed):
         description="With `fixed` alone: how much of the past before the window it is compared with.",
     )
 
+    @property
+    def reads_old_events(self) -> bool:
+        """Evidence is not weighed while many events are old."""
+        return not self.fixed
+
 
 @dataclass(frozen=True, slots=True)
 class Spike:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 WINDOWS = (DAY, 3 * DAY)
 _LATELY = 2
 """So many of three days' have to be of the last one."""
-_LATE = 300
 _ON = "tenant, window"
 
 
@@ -48,16 +48,20 @@ class Evidence:
     def _usual(self, t: SpikeThresholds) -> str:
         return self._name("usual") + ("" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w")
 
-    def recordings(self, t: SpikeThresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: ARG002 - of every method
+    def _old_share(self, t: SpikeThresholds) -> str:
+        usual = t.old_seconds == t.USUAL_OLD_SECONDS
+        return self._name("old_share") + ("" if usual else f"_over{t.old_seconds}s")
+
+    def recordings(self, t: SpikeThresholds, scope: Scope) -> tuple[Recording, ...]:
         """Return what came in each window, and the share of events that were made long before they came."""
         counted = self.spike.counted
         came = ((duration(w), counted.delta(scope, w).expr) for w in WINDOWS)
-        old = ((duration(w), _old_share(scope, w)) for w in WINDOWS)
+        old = ((duration(w), _old_share(scope, w, t.old_seconds)) for w in WINDOWS)
         return (
             counted.recording(scope),
             counted.lost(scope),
             Recording(self._name("delta"), habit.told_apart("window", came)),
-            Recording(self._name("old_share"), habit.told_apart("window", old)),
+            Recording(self._old_share(t), habit.told_apart("window", old)),
         )
 
     def habits(self, t: SpikeThresholds, scope: Scope) -> tuple[Recording, ...]:
@@ -84,7 +88,7 @@ class Evidence:
         level = "\nor\n".join(parts)
         return Recording(self._name("threshold"), scope.narrowed(f"({level})", self.spike.counted.max_name))
 
-    def condition(self, t: SpikeThresholds, scope: Scope) -> str:  # noqa: ARG002 - of every method
+    def condition(self, t: SpikeThresholds, scope: Scope) -> str:
         """Return PromQL for: as many as the level in some window, some of them lately, and few old events."""
         beside, came = scope.beside, self._name("delta")
         level = f"max by ({_ON}) ({habit.read(beside.recorded(self._name('threshold')))})"
@@ -94,7 +98,7 @@ class Evidence:
             "max by (tenant) (\n"
             f"  ({day} or {days} and on (tenant) ({lately}))\n"
             f"  >= on ({_ON}) {level}\n"
-            f"  unless on ({_ON}) ({beside.recorded(self._name('old_share'))} > {MOST_OLD})\n)"
+            f"  unless on ({_ON}) ({beside.recorded(self._old_share(t))} > {MOST_OLD})\n)"
         )
 
     def description(self, t: SpikeThresholds) -> str:
@@ -127,7 +131,7 @@ class Evidence:
             return max(floor + more, -int(-poisson_level_of(due, bar) // 1))
 
         rare, usual, slow = enough(0), enough(before), enough(before, bar=long, window=3 * DAY, more=1)
-        case, half = self._case, base // 2
+        case, half = partial(self._case, t.old_seconds), base // 2
         lately = min(_LATELY, slow)
         return (
             case("as many as are no chance where none is usual", "fires", (HOUR, rare)),
@@ -171,6 +175,7 @@ class Evidence:
 
     def _case(
         self,
+        bound: int,
         name: str,
         outcome: Outcome,
         *rises: tuple[int, int],
@@ -191,15 +196,15 @@ class Evidence:
         ]
         series += [
             Series(f"{lag}count", ((ALWAYS, 0), (HOUR, 100))),
-            Series(f"{lag}bucket", ((ALWAYS, 0), (HOUR, 100 - old)), f'le="{_LATE}.0"'),
+            Series(f"{lag}bucket", ((ALWAYS, 0), (HOUR, 100 - old)), f'le="{bound}.0"'),
         ]
-        return Case(name, outcome, tuple(series), created, every=HOUR, reach=True)
+        return Case(name, outcome, tuple(series), created, every=6 * HOUR, reach=True)
 
 
-def _old_share(scope: Scope, window: int) -> str:
-    """The share of the window's events that were made more than five minutes before they came."""
+def _old_share(scope: Scope, window: int, seconds: int) -> str:
+    """The share of the window's events that were made longer ago than that when they came."""
     count = scope.raw(f"{WEBHOOK_LAG.name}_count")
-    bucket = scope.raw(f"{WEBHOOK_LAG.name}_bucket", f'le="{_LATE}.0"')
+    bucket = scope.raw(f"{WEBHOOK_LAG.name}_bucket", f'le="{seconds}.0"')
 
     def rose(series: str) -> str:
         then = f"max by (tenant) (last_over_time({series}[1h] offset {duration(window)}))"

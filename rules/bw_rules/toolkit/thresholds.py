@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from bw_exporter.config.values import Bounded, DurationBetween, NumberBetween, OrAuto, WholeBetween, problem
+from bw_exporter.metrics.catalog import LAG_BUCKETS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,25 +66,39 @@ class Base(BaseModel):
     keep_firing_for: KeepFiringFor = 0
     USUAL_WEEKS: ClassVar[int] = 4
     ASKS_STRIPE: ClassVar[bool] = False
+    USUAL_OLD_SECONDS: ClassVar[int] = 300
 
     _weeks: int = PrivateAttr(USUAL_WEEKS)
+    _old_seconds: int = PrivateAttr(USUAL_OLD_SECONDS)
 
     @property
     def weeks(self) -> int:
         """How many weeks of the past are compared with: the tenant's `past`, which is no key of a detector."""
         return self._weeks
 
-    def over(self, weeks: int) -> Self:
-        """Return the same thresholds for a tenant with that many weeks of past."""
-        if not self.reads_past or weeks == self._weeks:
+    @property
+    def old_seconds(self) -> int:
+        """How old an event was when it came, from which on it says nothing of now: a bound of the lag's buckets."""
+        return self._old_seconds
+
+    def of_tenant(self, weeks: int, catch_up_after: int) -> Self:
+        """Return the same thresholds for a tenant with that many weeks of past and that `catch_up.after` (seconds)."""
+        weeks = weeks if self.reads_past else self._weeks
+        old = _bucket(catch_up_after) if self.reads_old_events else self._old_seconds
+        if (weeks, old) == (self._weeks, self._old_seconds):
             return self
         changed = self.model_copy()
-        changed._weeks = weeks  # noqa: SLF001 - of a copy of the same class
+        changed._weeks, changed._old_seconds = weeks, old  # noqa: SLF001 - of a copy of the same class
         return changed
 
     @property
     def reads_past(self) -> bool:
         """Whether the tenant's `past` makes a difference."""
+        return False
+
+    @property
+    def reads_old_events(self) -> bool:
+        """Whether the detector abstains while many events are old, so that `catch_up.after` makes a difference."""
         return False
 
     @classmethod
@@ -100,6 +116,11 @@ class Base(BaseModel):
         """Return what to write so that the keys of a section are read."""
         keys = ", ".join(f"{key}: {value}" for key, value in given.items())
         return f"this alert is off until asked for: write {{enabled: true, {keys}}}"
+
+
+def _bucket(seconds: int) -> int:
+    """The lowest bound of the lag's buckets that is not below."""
+    return LAG_BUCKETS_SECONDS[bisect_left(LAG_BUCKETS_SECONDS, seconds)]
 
 
 Sensitivity = Literal["low", "normal", "high", "fixed"]

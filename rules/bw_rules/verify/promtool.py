@@ -11,22 +11,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bw_exporter.config.durations import render as duration
-from bw_exporter.config.tenants import RateLimit, Tenant, Tenants
+from bw_exporter.config.tenants import CatchUp, RateLimit, Tenant, Tenants
 from bw_exporter.metrics import catalog
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups.profiles import Pasts, profiles
-from bw_rules.groups.rule import Group
+from bw_rules.groups.rule import Alert, Group
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, MINUTE, Case, Series, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bw_exporter.config.shape import Past
+    from bw_rules.toolkit.promql import Recording
     from bw_rules.toolkit.thresholds import Base
 
 _COARSE, _FINE = 10 * MINUTE, MINUTE
 _LONGEST_FINE = 2 * DAY
 _CURRENCIES = ("eur", "usd")
+_RECORDED = re.compile(r"\b[a-z]+:[a-z0-9_]+:[a-z0-9_]+")
 _NOT_AN_ID = re.compile(r"[^a-z0-9]+")
 
 
@@ -52,7 +54,7 @@ def trials(tenants: Tenants) -> tuple[Trial, ...]:
             chosen = _at_once(settings)
             for case in detector.cases(chosen):
                 title = _NOT_AN_ID.sub("-", f"{detector.alert[7:].lower()} {profile} {case.name}")
-                found.append(Trial(name, _tenant(title, {**defaults, name: chosen}, chosen.weeks), case))
+                found.append(Trial(name, _tenant(title, {**defaults, name: chosen}, chosen), case))
     return tuple(found)
 
 
@@ -64,7 +66,19 @@ def cast(found: Iterable[Trial], tenants: Tenants) -> Tenants:
         source="cases",
         default_detectors=_defaults(tenants),
         default_past=tenants.default_past,
+        default_catch_up=tenants.default_catch_up,
     )
+
+
+def that_fire(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups without the recordings that no alert reads: those are for dashboards."""
+    rules = [rule for group in groups for rule in group.rules]
+    kept: list[Recording | Alert] = [rule for rule in rules if isinstance(rule, Alert)]
+    for rule in kept:  # grows meanwhile, by what is read
+        read = set(_RECORDED.findall(rule.expr))
+        kept += [other for other in rules if other.name in read and other not in kept]
+    found = (Group(group.name, tuple(rule for rule in group.rules if rule in kept)) for group in groups)
+    return [group for group in found if group.rules]
 
 
 def counters_first(groups: Sequence[Group]) -> list[Group]:
@@ -183,7 +197,7 @@ def _values(series: Series, now: int, grid: int) -> str:
 
 def _span(trial: Trial) -> int:
     """Seconds of history that the case has, or for days of history its detector looks back on."""
-    settings = Pasts().thresholds(trial.tenant.detectors[trial.detector], trial.tenant.past)
+    settings = Pasts().of_tenant(trial.tenant, trial.detector)
     reach = DETECTORS[trial.detector].reach(settings)
     return _told(trial) if _own_history(trial.case) or _grid(trial) == _FINE else max(reach, _told(trial))
 
@@ -208,9 +222,12 @@ def _at_once(settings: Base) -> Base:
     return settings.model_copy(update={"for_": 0, "keep_firing_for": 0})
 
 
-def _tenant(title: str, detectors: Mapping[str, Base], weeks: int) -> Tenant:
-    past: Past = "2w" if weeks == 2 else "4w"  # noqa: PLR2004 - two weeks
-    return replace(_BLANK, id=title, name=title, path=title, detectors=detectors, past=past)
+def _tenant(title: str, detectors: Mapping[str, Base], chosen: Base) -> Tenant:
+    past: Past = "2w" if chosen.weeks == 2 else "4w"  # noqa: PLR2004 - two weeks
+    catch_up = CatchUp(after_seconds=chosen.old_seconds)
+    return replace(
+        _BLANK, id=title, name=title, path=title, detectors=detectors, past=past, catch_up=catch_up
+    )
 
 
 _BLANK = Tenant("", "", "live", "", (), RateLimit(), "charge", {}, (), {})

@@ -58,6 +58,11 @@ class Thresholds(Weighed):
         10, description="Fewer attempts than this have no share."
     )
 
+    @property
+    def reads_old_events(self) -> bool:
+        """Evidence is not weighed while many events are old."""
+        return not self.fixed
+
     @model_validator(mode="after")
     def _multiplier_of_fixed(self) -> Self:
         if self.fixed and "multiplier" not in self.model_fields_set:
@@ -76,9 +81,10 @@ DETECTOR = judged_by(
         "in waves. The usual share is that of four weeks (or two, `past`); where Prometheus knows less, of one week; "
         "where it does not know a week of a tenant that is older, `failure_pct` of at least `min_attempts` attempts "
         "in an hour fires. A tenant younger than that is compared with its own life. While over a tenth of the "
-        "events were made long before they came, nothing fires. With `sensitivity: fixed`: within the window, "
-        "charges failed several times as often as in the same window one baseline ago and as on average since, or a "
-        "large share of all attempts failed. Each charge counts once, when it is first seen succeeded or failed.",
+        "events were made longer than `catch_up.after` before they came, nothing fires. With `sensitivity: fixed`: "
+        "within the window, charges failed several times as often as in the same window one baseline ago and as on "
+        "average since, or a large share of all attempts failed. Each charge counts once, when it is first seen "
+        "succeeded or failed.",
         impact="Customers cannot pay. Until it ends, revenue is lost and subscriptions go past due.",
         first=f"1. Which reasons, within the last hour?{first_look(catalog.CHARGE_FAILURES, 'reason', '1h')}"
         "\n   `processing_error` and `try_again_later` point at Stripe or a bank, `fraudulent`, `incorrect_cvc` and "

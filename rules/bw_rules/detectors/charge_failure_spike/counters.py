@@ -28,6 +28,3 @@ def older_than(seconds: int) -> Counter:
     bucket = f'{WEBHOOK_LAG.name}_bucket{{$job,le="{seconds}.0"}}'
     name = f"{WEBHOOK_LAG.name}_over{seconds}s"
     return Counter(name, f"{_SEEN}\n- on (tenant)\nmax by (tenant) ({bucket})")
-
-
-OLD = older_than(300)

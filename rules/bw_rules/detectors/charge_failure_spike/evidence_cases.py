@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bw_exporter.metrics import catalog
-from bw_rules.detectors.charge_failure_spike.counters import OLD
 from bw_rules.toolkit.bars import BARS, LIFT, MIN_LONG
 from bw_rules.toolkit.cases import ALWAYS, DAY, HOUR, Case, Outcome, Series, Steps
 from bw_rules.toolkit.evidence import binomial_of
 
 if TYPE_CHECKING:
     from bw_rules.detectors.charge_failure_spike import Thresholds
+
+_AGE = 4 * DAY
+"""Of the tenants whose past is known from their first day on, as weeks of hours take long to evaluate."""
 
 
 def cases(t: Thresholds) -> tuple[Case, ...]:
@@ -32,13 +34,18 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         before: tuple[tuple[int, int, int], ...] = (),
         old: int = 0,
         invoiced: tuple[tuple[int, int], ...] = (),
-        created: int = ALWAYS,
         replicas: int = 1,
+        weeks: int = 0,
     ) -> Case:
-        failures = _rising((5 * DAY, usual), *((a, f) for a, f, _ in before), *invoiced, (ago, failed))
-        attempts = _rising((5 * DAY, tried), *((a, n) for a, _, n in before), *invoiced, (ago, of))
+        known = (weeks * 7 + 1) * DAY if weeks else _AGE
+        long_ago = known - 2 * DAY if weeks else _AGE - 12 * HOUR
+        failures = _rising(
+            (known, 0), (long_ago, usual), *((a, f) for a, f, _ in before), *invoiced, (ago, failed)
+        )
+        attempts = _rising(
+            (known, 0), (long_ago, tried), *((a, n) for a, _, n in before), *invoiced, (ago, of)
+        )
         lag = f"{catalog.WEBHOOK_LAG.name}_"
-        bound = OLD.name.rpartition("over")[2].removesuffix("s")
         series = [
             Series(catalog.CHARGE_FAILURES.name, failures, 'reason="other"', f"replica-{n}")
             for n in range(replicas)
@@ -47,9 +54,10 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
             Series(catalog.CHARGE_ATTEMPTS.name, attempts),
             Series(catalog.INVOICE_PAYMENT_FAILURES.name, _rising(*invoiced)),
             Series(f"{lag}count", _rising((HOUR // 2, 100))),
-            Series(f"{lag}bucket", _rising((HOUR // 2, 100 - old)), f'le="{bound}.0"'),
+            Series(f"{lag}bucket", _rising((HOUR // 2, 100 - old)), f'le="{t.old_seconds}.0"'),
         ]
-        return Case(name, outcome, tuple(series), created, every=HOUR)
+        created, every = (ALWAYS, DAY) if weeks else (_AGE, HOUR)
+        return Case(name, outcome, tuple(series), created, every=every)
 
     steady = 12 * int(t.multiplier) + 12
     root = int(12 + 3 * 13**0.5) + 1
@@ -58,6 +66,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         failing("one failure less", "quiet", enough - 1, tries),
         failing("as many, told by two replicas", "fires", enough, tries, replicas=2),
         failing("one less, told by two replicas", "quiet", enough - 1, tries, replicas=2),
+        failing("failures without any attempts", "quiet", enough, 0),
         failing("as many among old events", "quiet", enough, tries, old=11),
         failing("as many, a tenth of the events being old", "fires", enough, tries, old=10),
         failing(
@@ -77,18 +86,34 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         failing("every payment of a small tenant", "fires", small, small, ago=20 * HOUR),
         failing("one payment less of a small tenant", "quiet", small - 1, small - 1, ago=20 * HOUR),
         failing(
+            "every payment of a small tenant that is known for weeks",
+            "fires",
+            small,
+            small,
+            ago=20 * HOUR,
+            weeks=t.weeks,
+        ),
+        failing(
+            "one payment less of a small tenant that is known for weeks",
+            "quiet",
+            small - 1,
+            small - 1,
+            ago=20 * HOUR,
+            weeks=t.weeks,
+        ),
+        failing(
             "a wave of invoices that are tried again",
             "quiet",
             0,
             0,
-            invoiced=((10 * DAY, 70), (HOUR // 2, 40)),
+            invoiced=((3 * DAY, 70), (HOUR // 2, 40)),
         ),
         failing(
             "twice as many invoices as in any wave before",
             "fires",
             0,
             0,
-            invoiced=((10 * DAY, 70), (HOUR // 2, 140)),
+            invoiced=((3 * DAY, 70), (HOUR // 2, 140)),
         ),
         *_unknown(t),
     )
