@@ -50,9 +50,6 @@ def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
         ("fraud_spike", "{sensitivity: fixed, window: 10m}"),
         ("revenue_drop", "{sensitivity: fixed, window: 15m}"),
         ("revenue_drop", "{sensitivity: fixed, min_daily_revenue: 1000000000000}"),
-        ("fraud_spike", "{sensitivity: high, min_disputes: 6}"),
-        ("revenue_drop", "{sensitivity: low, drop_pct: 85, min_daily_revenue: 7}"),
-        ("charge_failure_spike", "{sensitivity: low, min_failures: 8, multiplier: 4}"),
     ],
 )  # fmt: skip
 def test_the_edges_move_with_the_thresholds_in_force(
@@ -61,6 +58,45 @@ def test_the_edges_move_with_the_thresholds_in_force(
     tenants = config(f"defaults: {{detectors: {{{detector}: {thresholds}}}}}\n{PLAIN}")
     passed, lines = trial_run.run(tenants, build.Settings(), tmp_path, only=detector)
     assert passed, "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("detector", "thresholds"),
+    [
+        ("fraud_spike", "{sensitivity: high, min_disputes: 6}"),
+        ("revenue_drop", "{sensitivity: low, drop_pct: 85, min_daily_revenue: 7}"),
+        ("charge_failure_spike", "{sensitivity: low, min_failures: 8, multiplier: 4}"),
+        ("silent_lapse", "{max_silence: auto}"),
+    ],
+)
+def test_the_edges_move_with_two_weeks_of_past_and_with_what_counts_as_missed(
+    config: Callable[[str], Tenants], tmp_path: Path, detector: str, thresholds: str
+):
+    defaults = f"past: 2w, catch_up: {{after: 9m}}, detectors: {{{detector}: {thresholds}}}"
+    tenants = config(f"defaults: {{{defaults}}}\n{PLAIN}")
+    passed, lines = trial_run.run(tenants, build.Settings(), tmp_path, only=detector)
+    assert passed, "\n".join(lines)
+
+
+def test_events_are_old_from_the_tenants_own_catch_up_on(config: Callable[[str], Tenants]):
+    tenants = config(
+        "tenants:\n"
+        "  a: {webhook_secret: whsec_a}\n"
+        "  same: {webhook_secret: whsec_a, catch_up: {after: 4m}}\n"
+        "  slow: {webhook_secret: whsec_a, catch_up: {after: 9m}}\n"
+    )
+    rules = {rule.name: rule for group in build.groups(tenants, build.Settings()) for rule in group.rules}
+    assert 'le="300.0"' in rules["tenant:billing_disputes:old_share"].expr
+    assert 'le="600.0"' in rules["tenant:billing_disputes:old_share_over600s"].expr
+    for detector in ("charge_failure_spike", "fraud_spike"):
+        by_tenants = {
+            alert.expr.count('"slow"'): alert.expr
+            for group in build.groups(tenants, build.Settings())
+            for alert in group.rules
+            if ("detector", detector) in alert.labels
+        }
+        assert len(by_tenants) == 2
+        assert sorted("over600s" in expr for expr in by_tenants.values()) == [False, True]
 
 
 def test_an_override_is_tried_beside_the_default(config: Callable[[str], Tenants], tmp_path: Path):

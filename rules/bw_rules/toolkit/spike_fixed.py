@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bw_exporter.config.durations import render as duration
 from bw_rules.toolkit.average import Average
-from bw_rules.toolkit.cases import ALWAYS, HOUR, Case, Outcome, Series, Steps, steps
+from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.toolkit.detector import VALUE, Method, first_of
 from bw_rules.toolkit.promql import DAY, Recording, Scope
 
@@ -71,7 +72,7 @@ class Fixed:
         enough = -(-past * factor.numerator // factor.denominator)
         young, third = t.window + t.baseline // 3, t.window + t.baseline // 6
         usual = int(floor / (Fraction(t.multiplier) * t.window / (t.baseline // 3))) + 1
-        case = self._case
+        case = partial(self._case, 30 * MINUTE if t.window % HOUR == 0 else 0)
         return (
             case(
                 "as many times the average as it takes",
@@ -126,12 +127,12 @@ class Fixed:
             ),
         )
 
-    def _case(self, name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
+    def _case(self, every: int, name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
         series = (
             Series(self.spike.metric.name, rise, self.spike.labels, f"replica-{number}")
             for number, rise in enumerate(rises)
         )
-        return Case(name, outcome, tuple(series), created)
+        return Case(name, outcome, tuple(series), created, every=every, reach=True)
 
     def _average(self, t: SpikeThresholds, scope: Scope) -> Average:
         past = scope.recorded(self.spike.counted.delta_name(t.baseline, t.window))

@@ -48,7 +48,8 @@ def run(
     for detector in dict.fromkeys(trial.detector for trial in found):
         played = [trial for trial in found if trial.detector == detector]
         groups = build.groups(promtool.cast(played, tenants), settings)
-        own = promtool.counters_first([g for g in groups if build.detector_of(g.name) == detector])
+        own = [group for group in groups if build.detector_of(group.name) == detector]
+        own = promtool.counters_first(promtool.that_fire(own))
         commands += _prepare(detector, played, own, settings.job, folder, change)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = list(pool.map(lambda name: tools.run(tool, "test", "rules", name, folder=folder), commands))

@@ -93,18 +93,21 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
     """Just enough and one too few: against a past, without one, with gaps, replicas and resets."""
     window, week, floor = t.window, t.baseline, t.min_failures
     inside, then = window // 2, week + window // 2
+    every = 15 * MINUTE if window % HOUR == 0 else 0
     past = int(floor / t.multiplier) + 1
     enough = -(-int(past * t.multiplier * 1000) // 1000)
     busy = int(Fraction(floor * week, window) / Fraction(t.multiplier)) + 1
 
     def failing(name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
-        return _case(name, outcome, rises, steps((inside, 10**10)), created)
+        return _case(every, name, outcome, rises, steps((inside, 10**10)), created)
 
     young, unknown = window + week // 3, window + week // 2
     usual = int(Fraction(floor * (week // 3), window) / Fraction(t.multiplier)) + 1
 
     def share(name: str, outcome: Outcome, failures: int, attempts: int) -> Case:
-        return _case(name, outcome, (((unknown, 0), (inside, failures)),), ((unknown, 0), (inside, attempts)))
+        return _case(
+            every, name, outcome, (((unknown, 0), (inside, failures)),), ((unknown, 0), (inside, attempts))
+        )
 
     most = -(-int(t.failure_pct * t.min_attempts * 1000) // 100_000)
     return (
@@ -164,6 +167,7 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
         *(
             [
                 _case(
+                    every,
                     "attempts that a store restored within the window lacks",
                     "quiet",
                     (((unknown, 0), (inside, most)),),
@@ -182,13 +186,19 @@ def cases(t: Thresholds) -> tuple[Case, ...]:
 
 
 def _case(
-    name: str, outcome: Outcome, rises: tuple[Steps, ...], attempts: Steps, created: int = ALWAYS
+    every: int,
+    name: str,
+    outcome: Outcome,
+    rises: tuple[Steps, ...],
+    attempts: Steps,
+    created: int = ALWAYS,
 ) -> Case:
     failures = (
         Series(catalog.CHARGE_FAILURES.name, rise, 'reason="other"', f"replica-{number}")
         for number, rise in enumerate(rises)
     )
-    return Case(name, outcome, (*failures, Series(catalog.CHARGE_ATTEMPTS.name, attempts)), created)
+    series = (*failures, Series(catalog.CHARGE_ATTEMPTS.name, attempts))
+    return Case(name, outcome, series, created, every=every, reach=True)
 
 
 METHOD = Method(recordings, condition, threshold, description, lambda t: int(t.window + t.baseline), cases)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.habit import told_apart
 from bw_rules.toolkit.promql import Counter, counter
+
+if TYPE_CHECKING:
+    from bw_rules.toolkit.thresholds import Base
 
 ON = "tenant, currency"
 REVENUE = counter(catalog.REVENUE, by=("tenant", "currency"), young_from_zero=False)
@@ -26,3 +31,23 @@ def _sales() -> Counter:
 
 
 SALES = _sales()
+
+
+def suffix(t: Base) -> str:
+    """Return what the names of habits of fewer weeks end in."""
+    return "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
+
+
+def usual_name(counted: Counter, t: Base) -> str:
+    """Return the name of the recorded usual of each window."""
+    return f"tenant:{counted.name}:usual{suffix(t)}"
+
+
+def ahead_name(counted: Counter, t: Base) -> str:
+    """Return the name of the usual of each window of hours, recorded an hour ahead of its time."""
+    return f"tenant:{counted.name}:usual_ahead{suffix(t)}"
+
+
+def clock_name(t: Base) -> str:
+    """Return the name of what is recorded of tenants whose clock was changed within the weeks."""
+    return f"tenant:{REVENUE.name}:clock_changed{suffix(t)}"

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.detectors.revenue_drop import share
-from bw_rules.detectors.revenue_drop.counters import ON, REVENUE, SALES
+from bw_rules.detectors.revenue_drop.counters import (
+    ON,
+    REVENUE,
+    SALES,
+    ahead_name,
+    clock_name,
+    suffix,
+    usual_name,
+)
 from bw_rules.detectors.revenue_drop.evidence_cases import cases
 from bw_rules.detectors.revenue_drop.share import PART
 from bw_rules.toolkit import habit
@@ -32,16 +40,8 @@ _ALONE = "1d of money"
 """The window in which money alone is looked at: a checkout that takes 1 instead of 100 has its usual sales."""
 
 
-def _suffix(t: Thresholds) -> str:
-    return "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
-
-
-def _usual(counted: Counter, t: Thresholds) -> str:
-    return f"tenant:{counted.name}:usual{_suffix(t)}"
-
-
 def _keep(t: Thresholds) -> str:
-    return f"tenant:{SALES.name}:keep_{t.sensitivity}{_suffix(t)}"
+    return f"tenant:{SALES.name}:keep_{t.sensitivity}{suffix(t)}"
 
 
 def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: ARG001 - every method's signature
@@ -66,10 +66,10 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: A
 
 def habits(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Return usual money and sales of each window, each currency's part of the sales, and what chance may leave."""
-    clock = f"tenant:{REVENUE.name}:clock_changed{_suffix(t)}"
+    clock = clock_name(t)
     found = [Recording(clock, habit.clock_changed(scope, t.weeks)), *share.recordings(scope)]
     for counted in (REVENUE, SALES):
-        ahead = f"tenant:{counted.name}:usual_ahead{_suffix(t)}"
+        ahead = ahead_name(counted, t)
         short = [(duration(w), _weeks(counted, t, scope, w, HOUR)) for w in DROP_WINDOWS if w < DAY]
         found.append(Recording(ahead, habit.told_apart("window", short)))
         long = [(duration(w), _weeks(counted, t, scope, w, 0)) for w in DROP_WINDOWS if w >= DAY]
@@ -78,13 +78,13 @@ def habits(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
         usual = f"{by_the_clock}\nor\n{habit.told_apart('window', long)}"
         if counted is SALES:
             usual = _of_the_currency(scope, usual)
-        found.append(Recording(_usual(counted, t), usual))
-    due = {w: habit.read(_window(scope, _usual(SALES, t), duration(w))) for w in DROP_WINDOWS}
+        found.append(Recording(usual_name(counted, t), usual))
+    due = {w: habit.read(_window(scope, usual_name(SALES, t), duration(w))) for w in DROP_WINDOWS}
     roots = (
         (duration(w), f"sqrt({2 * of_revenue(t.sensitivity, w):g} / ({sales} > 0))")
         for w, sales in due.items()
     )
-    root = f"tenant:{SALES.name}:root_{t.sensitivity}{_suffix(t)}"
+    root = f"tenant:{SALES.name}:root_{t.sensitivity}{suffix(t)}"
     u = habit.read(scope.recorded(root))
     kept = f"1 - {u} * (1 - {u} * (0.166667 + {u} * (0.013889 + 0.010399 * {u})))"
     return (
@@ -127,11 +127,11 @@ def _kept(t: Thresholds, scope: Scope) -> str:
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """Return minor units at or below which revenue of each window has dropped, of currencies that bring in enough."""
     beside = scope.beside
-    usual = habit.read(beside.recorded(_usual(REVENUE, t)))
-    day = habit.read(_window(beside, _usual(REVENUE, t), "1d"))
-    sales = habit.read(_window(beside, _usual(SALES, t), "1d"))
+    usual = habit.read(beside.recorded(usual_name(REVENUE, t)))
+    day = habit.read(_window(beside, usual_name(REVENUE, t), "1d"))
+    sales = habit.read(_window(beside, usual_name(SALES, t), "1d"))
     alone = f"{COLLAPSE} * {day} and on ({ON}) ({sales} >= {COLLAPSE_SALES})"
-    week = habit.read(_window(beside, _usual(REVENUE, t), "7d"))
+    week = habit.read(_window(beside, usual_name(REVENUE, t), "7d"))
     units = f"max by (currency) ({scope.everyone.raw(catalog.CURRENCY_MINOR_UNITS.name)})"
     least = times(t.min_daily_revenue, units)
     level = (
@@ -147,7 +147,7 @@ def condition(t: Thresholds, scope: Scope) -> str:
     """Return PromQL for: money at or below its level, and sales too where those of the currency are known."""
     beside = scope.beside
     level = f"min by ({_OF}) ({habit.read(beside.recorded(LEVEL))})"
-    usual = habit.read(beside.recorded(_usual(SALES, t)))
+    usual = habit.read(beside.recorded(usual_name(SALES, t)))
     part = habit.read(beside.recorded(PART))
     sold = f"{beside.recorded(SOLD)} <= on ({_OF}) {usual} * on ({_OF}) {_kept(t, beside)}"
     return (
@@ -174,7 +174,8 @@ def description(t: Thresholds) -> str:
     def money(query: str) -> str:
         return first_of(f"{query} / scalar({units})", *labels, "currency", form="printf $money")
 
-    sold, due = f"{SOLD}{of}", f"last_over_time({_usual(SALES, t)}{of}[16m])"
+    received = f"{usual_name(REVENUE, t)}{of}"
+    sold, due = f"{SOLD}{of}", f"last_over_time({usual_name(SALES, t)}{of}[16m])"
     sales = first_of(sold, *labels)
     usual = first_of(due, *labels)
     chance = f"{due} - {sold} + {sold} * ln(clamp_min({sold}, 0.1) / {due})"
@@ -184,7 +185,7 @@ def description(t: Thresholds) -> str:
         f'{MONEY}{{{{ with printf "{fallen}" {named} | query }}}}'
         "{{ $window := (first .).Labels.window }}"
         f"{money(RECEIVED + of)} {{{{ $labels.currency }}}} within {{{{ $window }}}}, against "
-        f"{money(f'last_over_time({_usual(REVENUE, t)}{of}[16m])')} usually at this time of the week; {sales} sales, "
+        f"{money(f'last_over_time({received}[16m])')} usually at this time of the week; {sales} sales, "
         f"usually {usual}. By chance: less than once in {once} times {{{{ $window }}}}. "
         f"Fires when revenue is at most {100 - t.drop_pct} % of usual and chance does not explain it.{{{{ end }}}}"
     )

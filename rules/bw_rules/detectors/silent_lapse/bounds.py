@@ -6,10 +6,13 @@ from itertools import pairwise
 from math import log
 from typing import TYPE_CHECKING
 
+from bw_exporter.config.durations import render as duration
 from bw_rules.toolkit.promql import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bw_rules.toolkit.thresholds import Base
 
 FLOOR = 20 * MINUTE
 """Less is never a lapse, however busy the tenant."""
@@ -38,3 +41,18 @@ def evident_seconds(due: Mapping[int, float]) -> float:
             part = (1 - ratio[shorter]) / (ratio[longer] - ratio[shorter])
             return shorter + (longer - shorter) * part
     return WINDOWS[-1] / ratio[WINDOWS[-1]]
+
+
+def suffix_of(t: Base) -> str:
+    """Return what the names of habits of fewer weeks end in."""
+    return "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
+
+
+def due_name(window: int, t: Base, more: str = "") -> str:
+    """Return the name of the recorded payments that are due in a window."""
+    return f"tenant:billing_charge_attempts:usual{duration(window)}{more}{suffix_of(t)}"
+
+
+def longest_name(t: Base) -> str:
+    """Return the name of the recorded longest silence that is usual near this hour of the week."""
+    return f"tenant:billing_silence_seconds:usual{suffix_of(t)}"

@@ -31,7 +31,7 @@ def cases(limit: int, created: int = ALWAYS, series: tuple[Series, ...] = ()) ->
             Series(metric, ((ALWAYS, ago),), timestamps=True) for metric, ago in moments if ago is not None
         )
         title = f"by Stripe's list: {name}"
-        if heard == silent:  # what habit says needs hours of history
+        if heard == silent:  # what habit says needs an hour of the exporter
             return Case(title, outcome, (*series, *own, *more), created, heard, every=10 * MINUTE)
         return Case(title, outcome, (*own, *more), ALWAYS, heard, up, fine=True)
 
@@ -64,7 +64,7 @@ def cases(limit: int, created: int = ALWAYS, series: tuple[Series, ...] = ()) ->
         told(
             "catch-up succeeded too long ago, and no habit is broken",
             "quiet",
-            heard=limit // 2,
+            heard=min(limit // 2, HOUR),
             newest=event,
             success=_FRESH + MINUTE,
         ),

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
 from bw_rules.detectors.silent_lapse import by_stripe, signals
-from bw_rules.detectors.silent_lapse.bounds import FACTOR, FLOOR, SLACK, UNKNOWN, WINDOWS, YOUNG, bar
+from bw_rules.detectors.silent_lapse.bounds import (
+    FACTOR,
+    FLOOR,
+    SLACK,
+    UNKNOWN,
+    WINDOWS,
+    YOUNG,
+    bar,
+    due_name,
+    longest_name,
+    suffix_of,
+)
 from bw_rules.detectors.silent_lapse.rhythm_cases import cases
 from bw_rules.toolkit import habit
 from bw_rules.toolkit.detector import Method, first_of
@@ -23,9 +34,7 @@ if TYPE_CHECKING:
 
     from bw_rules.detectors.silent_lapse import Thresholds
 
-DUE = "tenant:billing_charge_attempts:usual"
 CLOCK = "tenant:billing_silence_seconds:clock_changed"
-LONGEST = "tenant:billing_silence_seconds:usual"
 EVIDENT = "tenant:billing_silence_seconds:evident"
 GAP = "tenant:billing_charge_attempts:gap1w"
 ALLOWED = "tenant:billing_silence_seconds:allowed"
@@ -56,10 +65,10 @@ def _longest(t: Thresholds, scope: Scope) -> str:
 
 def habits(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
     """Return what is usual: payments due in each window, the longest silence near this hour, and what both allow."""
-    suffix = "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
+    suffix = suffix_of(t)
 
     def due(window: int, more: str = "") -> str:
-        return f"{DUE}{duration(window)}{more}{suffix}"
+        return due_name(window, t, more)
 
     within_a_day = [window for window in WINDOWS if window < DAY]
     return (
@@ -75,13 +84,13 @@ def habits(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:
             for window in within_a_day
         ),
         *(Recording(due(window), _due(t, scope, window, 0)) for window in WINDOWS if window >= DAY),
-        Recording(f"{LONGEST}{suffix}", _longest(t, scope)),
+        Recording(longest_name(t), _longest(t, scope)),
         Recording(
             f"{GAP}{suffix}",
             f"clamp_max(time() - {created(scope)}, {habit.WEEK})\n/ on (tenant)\n({_of_the_week(scope)} + 1)",
         ),
         Recording(f"{EVIDENT}{suffix}", _evident(lambda window: scope.recorded(due(window)))),
-        Recording(f"{ALLOWED}{suffix}", _allowed(scope, suffix)),
+        Recording(f"{ALLOWED}{suffix}", _allowed(t, scope)),
     )
 
 
@@ -111,9 +120,10 @@ def _evident(due: Callable[[int], str]) -> str:
     return "\nor on (tenant)\n".join(steps)
 
 
-def _allowed(scope: Scope, suffix: str) -> str:
+def _allowed(t: Thresholds, scope: Scope) -> str:
     """PromQL for the seconds of silence that are no lapse: the longer of what is usual and of what chance explains."""
-    usual = habit.read(scope.recorded(f"{LONGEST}{suffix}"))
+    suffix = suffix_of(t)
+    usual = habit.read(scope.recorded(longest_name(t)))
     gap = habit.read(scope.recorded(f"{GAP}{suffix}"))
     evident = habit.read(scope.recorded(f"{EVIDENT}{suffix}"))
     both = habit.told_apart(
@@ -140,7 +150,7 @@ def recordings(t: Thresholds, scope: Scope) -> tuple[Recording, ...]:  # noqa: A
 
 def threshold(t: Thresholds, scope: Scope) -> Recording:
     """Return the seconds of silence that are allowed now."""
-    suffix = "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
+    suffix = suffix_of(t)
     return Recording(signals.LEVEL, habit.read(scope.recorded(f"{ALLOWED}{suffix}")))
 
 
@@ -164,8 +174,7 @@ def condition(t: Thresholds, scope: Scope) -> str:
 
 def description(t: Thresholds) -> str:
     """Return how long it has been silent, and how long is usual at this hour."""
-    suffix = "" if t.weeks == t.USUAL_WEEKS else f"_{t.weeks}w"
-    usual = first_of(f"{LONGEST}{suffix}{{tenant='%s'}}", "tenant", form="humanizeDuration")
+    usual = first_of(f"{longest_name(t)}{{tenant='%s'}}", "tenant", form="humanizeDuration")
     allowed = first_of(f"{signals.LEVEL}{{tenant='%s'}}", "tenant", form="humanizeDuration")
     return by_stripe.description(
         "Stripe has sent no validly signed event for {{ $value | humanizeDuration }} (or never, since it was set up). "
