@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -174,6 +175,25 @@ def test_silence_keeps_a_drop_quiet_only_where_it_is_at_least_as_severe(config: 
     assert [len(targets) for targets in silence(equal)] == [2]
     one_less = equal.replace("acme: {", "acme: {detectors: {silent_lapse: {severity: info}}, ")
     assert [targets[-1] for targets in silence(one_less)] == ['tenant!~"acme"']
+
+
+def test_whoever_does_not_hear_of_a_drop_hears_of_the_silence_at_least_as_urgently(
+    config: Callable[[str], Tenants],
+):
+    names = ("prod", "acme", "shop", "deaf", "free")
+    for lapse, drop in itertools.product(SEVERITIES, SEVERITIES):
+        own = f"detectors: {{silent_lapse: {{severity: {lapse}}}, revenue_drop: {{severity: {drop}}}}}"
+        tenants = config(re.sub(rf"  ({'|'.join(names)}): {{", rf"  \1: {{{own}, ", FULL))
+        rules = alertmanager.routing(tenants, (0, 25)).inhibit_rules
+        muted = [
+            name
+            for name in names
+            for rule in rules
+            if "BillingSilentLapse" in str(rule["source_matchers"]) and name in rule["target_matchers"][-1]
+        ]
+        assert muted == ([*names] if SEVERITIES.index(lapse) <= SEVERITIES.index(drop) else [])
+        for name in muted:
+            assert {*expected(tenants, name, drop)} - {"nobody"} <= {*expected(tenants, name, lapse)}
 
 
 def test_a_client_hears_of_no_other_tenant(config: Callable[[str], Tenants], amtool: str, tmp_path: Path):
