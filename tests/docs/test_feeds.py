@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,12 @@ def bills(ids: Ids) -> Iterator[Told]:
 
 
 def subscriptions(ids: Ids) -> Iterator[Told]:
-    for stage in STAGES:
-        one = objects.subscription(ids, created_at=NOW, items=[])
+    changes = (("active", "past_due"), ("active", "trialing"), ("trialing", "active"))
+    for stage, (before, after) in product(STAGES, changes):
+        item = objects.subscription_item(ids, price=objects.price(ids), created_at=NOW)
+        one = objects.subscription(ids, created_at=NOW, items=[item], status=before)
         yield "customer.subscription.created", one
-        yield stage, {**one, "status": "canceled" if stage.endswith("deleted") else "past_due"}
+        yield stage, {**one, "status": "canceled" if stage.endswith("deleted") else after}
 
 
 def the_rest(ids: Ids) -> Iterator[Told]:
