@@ -23,6 +23,9 @@ BY_ARRIVAL = (
     catalog.STRIPE_NEWEST_EVENT,
     catalog.CATCH_UP_SUCCESS,
     catalog.CATCH_UP_ERRORS,
+    # Which movement it was is told by what came first; MRR itself, and their sum, are the same.
+    catalog.MRR_MOVEMENT,
+    catalog.MRR_MOVEMENTS,
 )
 """What differs by the way an event came; all other series must not."""
 
