@@ -48,32 +48,25 @@ DETECTOR = Detector(
 """
 
 
-REFUND_SPIKE = """
-from typing import Annotated
-
-from pydantic import Field
-
+INQUIRY_SPIKE = """
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import counter
-from bw_rules.toolkit.spike import Spike, SpikeThresholds
-from bw_rules.toolkit.thresholds import WholeBetween
+from bw_rules.toolkit.spike import AtLeast, Spike, SpikeThresholds, at_least
 
 
 class Thresholds(SpikeThresholds):
-    min_refunds: Annotated[int, WholeBetween(1, 1_000_000)] = Field(5, description="Fewer are never a spike.")
+    min_inquiries: AtLeast = at_least(5, "inquiries")
 
 
-SPIKE = Spike(counter(catalog.REFUNDS), catalog.REFUNDS, "min_refunds", "refunds")
-
-DETECTOR = SPIKE.detector(
-    alert="BillingTrialOfRefunds",
-    summary="Many more refunds are made than usual.",
+DETECTOR = Spike(counter(catalog.INQUIRIES), "inquiries", lambda t: t.min_inquiries).detector(
+    alert="BillingTrialOfInquiries",
+    summary="Many more inquiries are opened than usual.",
     runbook=Runbook(
-        meaning="Within the window, several times as many refunds were made as usual.",
-        impact="Money goes back.",
-        first="1. Who made them?",
-        tune="`min_refunds`.",
+        meaning="Within the window, several times as many inquiries were opened as usual.",
+        impact="Inquiries become disputes.",
+        first="1. Who asks?",
+        tune="`min_inquiries`.",
     ),
     normal="Normal: a few.",
 )
@@ -82,11 +75,11 @@ DETECTOR = SPIKE.detector(
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, promtool: str) -> Path:
-    """A copy of the project with one file more, a refund spike, and all made again that is made from code."""
+    """A copy of the project with one file more, a spike of inquiries, and all made again that is made from code."""
     copy = tmp_path_factory.mktemp("checkout") / "project"
     left_out = shutil.ignore_patterns(".*", "__pycache__", "benchmarks", "images")
     shutil.copytree(rules_files.ROOT, copy, ignore=left_out)
-    (copy / "rules/bw_rules/detectors/trial_of_refunds.py").write_text(REFUND_SPIKE)
+    (copy / "rules/bw_rules/detectors/trial_of_inquiries.py").write_text(INQUIRY_SPIKE)
     for command in (["-m", "reference.rules_files"], ["dashboards/build.py"]):
         done = _run(copy, promtool, *command)
         assert done.returncode == 0, done.stderr
@@ -106,18 +99,18 @@ def _run(checkout: Path, promtool: str, *command: str) -> subprocess.CompletedPr
 
 
 def test_a_spike_is_one_file_of_sixty_lines_from_which_pages_and_boards_follow(checkout: Path, promtool: str):
-    assert len(REFUND_SPIKE.splitlines()) <= 60
-    assert "BillingTrialOfRefunds" in (checkout / "rules/billing.rules.yml").read_text()
-    assert "BillingTrialOfRefunds" in (checkout / "rules/alertmanager.example.yml").read_text()
-    assert "### `trial_of_refunds`" in (checkout / "docs/configuration.md").read_text()
-    assert "### BillingTrialOfRefunds" in (checkout / "docs/alerts.md").read_text()
-    assert "Who made them?" in (checkout / "docs/runbooks/BillingTrialOfRefunds.md").read_text()
-    assert "Refunds of each window" in (checkout / "dashboards/json/billing-tenant.json").read_text()
+    assert len(INQUIRY_SPIKE.splitlines()) <= 60
+    assert "BillingTrialOfInquiries" in (checkout / "rules/billing.rules.yml").read_text()
+    assert "BillingTrialOfInquiries" in (checkout / "rules/alertmanager.example.yml").read_text()
+    assert "### `trial_of_inquiries`" in (checkout / "docs/configuration.md").read_text()
+    assert "### BillingTrialOfInquiries" in (checkout / "docs/alerts.md").read_text()
+    assert "Who asks?" in (checkout / "docs/runbooks/BillingTrialOfInquiries.md").read_text()
+    assert "Inquiries of each window" in (checkout / "dashboards/json/billing-tenant.json").read_text()
     file = checkout / "tenants.yaml"
     file.write_text(
-        "defaults: {detectors: {trial_of_refunds: {min_refunds: 7}}}\ntenants: {prod: {webhook_secret: whsec_a}}"
+        "defaults: {detectors: {trial_of_inquiries: {min_inquiries: 7}}}\ntenants: {prod: {webhook_secret: whsec_a}}"
     )
-    own = ["--config.file", str(file), "--detector", "trial_of_refunds"]
+    own = ["--config.file", str(file), "--detector", "trial_of_inquiries"]
     tried = _run(checkout, promtool, "-m", "bw_rules.cli", "test", *own)
     assert tried.returncode == 0, tried.stdout
 

@@ -50,6 +50,7 @@ def test_every_edge_of_a_detector_fires_or_stays_quiet_as_it_says(
         ("fraud_spike", "{sensitivity: fixed, window: 10m}"),
         ("revenue_drop", "{sensitivity: fixed, window: 15m}"),
         ("revenue_drop", "{sensitivity: fixed, min_daily_revenue: 1000000000000}"),
+        ("refund_spike", "{sensitivity: fixed, window: 1h, multiplier: 4, min_refunds: 6}"),
     ],
 )  # fmt: skip
 def test_the_edges_move_with_the_thresholds_in_force(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from bw_rules.detectors import DETECTORS
 from bw_rules.groups import build, missing_history
 
-from .thresholds_alone import DEFAULTS
+from .thresholds_alone import BASELINES, DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,9 @@ tenants:
   quiet: {webhook_secret: whsec_a, detectors: {silent_lapse: {max_silence: 30d}}}
   month: {webhook_secret: whsec_a, detectors: {revenue_drop: {compare: weekday, baseline: 28d}}}
   other-month: {webhook_secret: whsec_a, detectors: {fraud_spike: {baseline: 28d}}}
-  short: {webhook_secret: whsec_a, detectors: {charge_failure_spike: {baseline: 1d}, fraud_spike: {baseline: 1d},
-    revenue_drop: {baseline: 1d}}}
+  short: {webhook_secret: whsec_a, detectors: {SHORT}}
   idle: {webhook_secret: whsec_a, detectors: {%s}}
-"""
+""".replace("SHORT", ", ".join(f"{name}: {{baseline: 1d}}" for name in BASELINES))
 )
 OFF = ", ".join(f"{name}: {{enabled: false}}" for name in DETECTORS)
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import counter
 from bw_rules.toolkit.rise import first_look
-from bw_rules.toolkit.spike import Spike, SpikeThresholds
-from bw_rules.toolkit.thresholds import WholeBetween
+from bw_rules.toolkit.spike import AtLeast, Spike, SpikeThresholds, at_least
+from bw_rules.toolkit.thresholds import Severity
 
 
 class Thresholds(SpikeThresholds):
     """When disputes are a spike."""
 
-    min_disputes: Annotated[int, WholeBetween(1, 1_000_000)] = Field(
-        3, description="Fewer disputes in the window than this are never a spike."
-    )
+    severity: Severity = "critical"
+    min_disputes: AtLeast = at_least(3, "disputes")
 
 
 DISPUTES = counter(catalog.DISPUTES, summed="reason")
-SPIKE = Spike(DISPUTES, catalog.DISPUTES, "min_disputes", "disputes", 'reason="other"')
 
-DETECTOR = SPIKE.detector(
+DETECTOR = Spike(DISPUTES, "disputes", lambda t: t.min_disputes, every_case=True).detector(
     alert="BillingFraudSpike",
     summary="Many more disputes are opened than usual.",
     runbook=Runbook(

@@ -31,8 +31,13 @@ BARS: Mapping[str, Mapping[str, tuple[Fraction, Fraction]]] = {
         "normal": (Fraction(7), Fraction(9)),
         "high": (Fraction(11, 2), Fraction(7)),
     },
+    "bursts": {
+        "low": (Fraction(14), Fraction(12)),
+        "normal": (Fraction(11), Fraction(9)),
+        "high": (Fraction(9), Fraction(7)),
+    },
 }
-"""Of the shorter and of the longer windows, by sensitivity."""
+"""Of the shorter and of the longer windows, by sensitivity; `bursts` are counts within an hour and within a day."""
 
 DROP_WINDOWS = (2 * HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY)
 COLLAPSE, COLLAPSE_SALES = Fraction(1, 4), 24

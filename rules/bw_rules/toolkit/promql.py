@@ -92,7 +92,8 @@ class Counter:
 
     `latest` is its PromQL with `$job` for the scope's matchers. `bridge` is how long a gap in the scrapes may be
     (seconds). With `young_from_zero` a tenant younger than a window had 0 at its start; without it a past
-    nobody knows gives no result, so that revenue is never compared with an invented zero.
+    nobody knows gives no result, so that revenue is never compared with an invented zero. `exported` is the family's
+    name, `series` the labels of one series of it beside the tenant's, from which cases are made.
     """
 
     name: str
@@ -100,6 +101,8 @@ class Counter:
     by: tuple[str, ...] = ("tenant",)
     bridge: int = HOUR
     young_from_zero: bool = True
+    exported: str = ""
+    series: str = ""
 
     @property
     def max_name(self) -> str:
@@ -186,7 +189,10 @@ def counter(
     latest = f"max by ({grouped}) ({selector})"
     if summed:
         latest = f"sum by ({grouped}) (max by ({grouped}, {summed}) ({selector}))"
-    return Counter(name or family.name.removesuffix("_total"), latest, by, bridge, young_from_zero)
+    short = name or family.name.removesuffix("_total")
+    said = [f'{label.name}="{label.initial[0]}"' for label in family.labels if f"{label.name}=" not in where]
+    series = ",".join(part for part in (where, *said) if part)
+    return Counter(short, latest, by, bridge, young_from_zero, family.name, series)
 
 
 def tenants_matcher(ids: Iterable[str], *, negative: bool = False) -> str:

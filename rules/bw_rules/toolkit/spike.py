@@ -7,37 +7,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from bw_rules.toolkit.detector import Detector, Runbook, judged_by
 from bw_rules.toolkit.panel import Panel
+from bw_rules.toolkit.promql import DAY
 from bw_rules.toolkit.spike_evidence import Evidence
 from bw_rules.toolkit.spike_fixed import Fixed
-from bw_rules.toolkit.thresholds import DurationBetween, KeepFiringFor, NumberBetween, Severity, Weighed
+from bw_rules.toolkit.thresholds import DurationBetween, KeepFiringFor, NumberBetween, Weighed, WholeBetween
 
 if TYPE_CHECKING:
-    from bw_exporter.metrics.family import Family
+    from collections.abc import Callable
+
     from bw_rules.toolkit.promql import Counter
+
+AtLeast = Annotated[int, WholeBetween(1, 1_000_000)]
+"""The type of a spike's least number."""
+
+
+def at_least(number: int, things: str) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """Return the field of the least number of `things` (a plural noun) that is a spike."""
+    return Field(number, description=f"Fewer {things} in the window than this are never a spike.")
 
 
 class SpikeThresholds(Weighed):
-    """When a number is a spike; a detector adds the least number, under a key of its own."""
+    """When a number is a spike. A detector adds the least number, under a key of its own, and its severity.
+
+    The severity of one that says none is `warning`.
+    """
 
     only_fixed: ClassVar[frozenset[str]] = frozenset({"multiplier", "window", "baseline"})
 
-    severity: Severity = "critical"
     keep_firing_for: KeepFiringFor = 3600
     multiplier: Annotated[Decimal, NumberBetween(1, 1000)] = Field(
         Decimal(5),
         description="With `fixed` alone: how many times the average of the baseline before the window is a spike.",
     )
     window: Annotated[int, DurationBetween("1m", "7d")] = Field(
-        86400, description="With `fixed` alone: the time in which they are counted."
+        DAY, description="With `fixed` alone: the time in which they are counted."
     )
     baseline: Annotated[int, DurationBetween("1d", "28d", "1d")] = Field(
-        7 * 86400,
+        7 * DAY,
         description="With `fixed` alone: how much of the past before the window it is compared with.",
     )
 
@@ -51,15 +63,18 @@ class SpikeThresholds(Weighed):
 class Spike:
     """A counter whose spikes are trouble.
 
-    `metric` and `labels` are the exported counter; `counted` is it as the rules see it. `least` is the key of the
-    thresholds below which nothing is a spike, `things` what is counted, as a plural noun.
+    `least` gives the number below which nothing is a spike, from the detector's thresholds. `things` is what is
+    counted, as a plural noun. `windows` are the two, in seconds, that evidence is looked for in; in the longer one
+    the least number is one higher. Of a window shorter than a day as many are due as usually come in the same hours of
+    the week, and at least what would be due if all that come on an average day came within six hours. With
+    `every_case` its cases include the edges that are the same of all spikes, which take a third of a minute.
     """
 
     counted: Counter
-    metric: Family
-    least: str
     things: str
-    labels: str = ""
+    least: Callable[[Any], int]
+    windows: tuple[int, int] = (DAY, 3 * DAY)
+    every_case: bool = False
 
     def detector(self, alert: str, summary: str, runbook: Runbook, normal: str) -> Detector:
         """Return the detector; `normal` says on its panel what is no trouble."""
@@ -76,7 +91,3 @@ class Spike:
                 f"tenant:{self.counted.name}:threshold$window",
             ),
         )
-
-    def floor(self, t: SpikeThresholds) -> int:
-        """Return the least number that is a spike."""
-        return int(getattr(t, self.least))

@@ -11,7 +11,7 @@ from bw_exporter.config.durations import render as duration
 from bw_rules.toolkit.average import Average
 from bw_rules.toolkit.cases import ALWAYS, HOUR, MINUTE, Case, Outcome, Series, Steps, steps
 from bw_rules.toolkit.detector import VALUE, Method, first_of
-from bw_rules.toolkit.promql import DAY, Recording, Scope
+from bw_rules.toolkit.promql import Recording, Scope
 
 if TYPE_CHECKING:
     from bw_rules.toolkit.spike import Spike, SpikeThresholds
@@ -47,26 +47,25 @@ class Fixed:
         """Return PromQL for: enough of them, and many times the average of the time that the tenant has been there."""
         name = self.spike.counted.delta_name(t.window)
         spike = self._average(t, scope.beside).reached_by(scope.beside.recorded(name))
-        return f"{scope.recorded(name)} >= {self.spike.floor(t)}\nand on (tenant) ({spike})"
+        return f"{scope.recorded(name)} >= {self.spike.least(t)}\nand on (tenant) ({spike})"
 
     def threshold(self, t: SpikeThresholds, scope: Scope) -> Recording:
         """Return the multiple of the average, at least the least number."""
-        level = f"clamp_min(\n  {self._average(t, scope).level()},\n  {self.spike.floor(t)}\n)"
+        level = f"clamp_min(\n  {self._average(t, scope).level()},\n  {self.spike.least(t)}\n)"
         return Recording(self.spike.counted.threshold_name(t.window), level)
 
     def description(self, t: SpikeThresholds) -> str:
         """Return what the alert says: how many now and before."""
         before = first_of(f"{self.spike.counted.delta_name(t.baseline, t.window)}{{tenant='%s'}}", "tenant")
-        usual = "the daily average" if t.window == DAY else f"the average of {duration(t.window)}"
         return (
             f"{self.spike.things.capitalize()} within {duration(t.window)}: {VALUE}; in the {duration(t.baseline)} "
-            f"before: {before}. Fires from {self.spike.floor(t)} {self.spike.things} when {t.multiplier} times "
-            f"{usual}."
+            f"before: {before}. Fires from {self.spike.least(t)} {self.spike.things} within {duration(t.window)} that "
+            f"are {t.multiplier} times as many as {duration(t.window)} brought on average."
         )
 
     def cases(self, t: SpikeThresholds) -> tuple[Case, ...]:
         """Return just enough and one too few, with a past, without one and of a new tenant."""
-        inside, before, floor = t.window // 2, t.window + t.baseline // 2, self.spike.floor(t)
+        inside, before, floor = t.window // 2, t.window + t.baseline // 2, self.spike.least(t)
         factor = Fraction(t.multiplier) * t.window / t.baseline
         past = int(floor / factor) + 1
         enough = -(-past * factor.numerator // factor.denominator)
@@ -129,7 +128,7 @@ class Fixed:
 
     def _case(self, every: int, name: str, outcome: Outcome, *rises: Steps, created: int = ALWAYS) -> Case:
         series = (
-            Series(self.spike.metric.name, rise, self.spike.labels, f"replica-{number}")
+            Series(self.spike.counted.exported, rise, self.spike.counted.series, f"replica-{number}")
             for number, rise in enumerate(rises)
         )
         return Case(name, outcome, tuple(series), created, every=every, reach=True)
