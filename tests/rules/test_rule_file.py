@@ -160,11 +160,12 @@ def test_a_new_tenant_is_watched_without_rendering_again(wild: Tenants):
 
 
 def test_each_tenant_is_covered_by_exactly_one_rule_of_each_detector(wild: Tenants):
+    found = list(rules(rendered(wild)))
     for name, detector in DETECTORS.items():
         for tenant in wild.all:
             covering = [
                 rule
-                for rule in rules(rendered(wild))
+                for rule in found
                 if rule.get("alert") == detector.alert and covers(rule["expr"], tenant.id)
             ]
             assert len(covering) == (1 if tenant.detectors[name].enabled else 0)
