@@ -8,7 +8,9 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +24,7 @@ from boards.rows.detectors import drawn
 from boards.toolkit.frame import EXPORTER_UID, OVERVIEW_UID, TAG, TENANT_UID
 from bw_exporter.config import tenants
 from bw_exporter.metrics import catalog
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.groups import build, runbooks
 from bw_rules.groups.rule import Alert
 from bw_rules.toolkit.promql import Recording
@@ -52,11 +54,16 @@ BESIDE_THE_SCHEMA = {"step", "titleFormat", "textFormat"}
 ALERTS = {page.removesuffix(".md") for page in runbooks.pages()}
 
 
+@cache
 def _groups() -> tuple[build.Group, ...]:
-    example = tenants.load(
-        str(ROOT / "rules" / "tenants.example.yaml"), detectors=THRESHOLDS, read_secrets=False
-    )
-    return build.groups(example, build.Settings())
+    """The rules of the example, with the detectors too that are off until asked for."""
+    example = (ROOT / "rules" / "tenants.example.yaml").read_text()
+    on = "".join(f"\n    {name}: {{enabled: true}}" for name in sorted(OFF_UNTIL_ASKED_FOR))
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(example.replace("\n  detectors:", f"\n  detectors:{on}", 1))
+        file.flush()
+        asked_for = tenants.load(file.name, detectors=THRESHOLDS, read_secrets=False)
+    return build.groups(asked_for, build.Settings())
 
 
 def _recorded() -> set[str]:

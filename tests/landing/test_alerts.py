@@ -14,7 +14,7 @@ from bw_exporter.metrics.series import Observe, RaiseTo
 from bw_exporter.monitoring.landing import alerts
 from bw_exporter.monitoring.landing.recent import REFUSED_WINDOW_SECONDS
 from bw_exporter.monitoring.landing.rises import Rises
-from bw_rules.detectors import DETECTORS, THRESHOLDS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR, THRESHOLDS
 from bw_rules.groups import exporter_alerts
 from bw_rules.groups.build import JOB, RUNBOOK_BASE
 
@@ -76,6 +76,9 @@ def test_what_only_prometheus_can_tell_is_never_called_clear(shop: Site):
     assert "The exporter sees none whose condition holds." in said
     clear, unseen = said.partition("Do not hold ")[2].split(" Prometheus alone can tell ")
     for name, detector in DETECTORS.items():
+        if name in OFF_UNTIL_ASKED_FOR:
+            assert detector.alert not in said
+            continue
         assert (detector.alert in clear) == (detector.alert in SEEN)
         assert (detector.alert in unseen) == (detector.alert not in SEEN and name not in WITH_API_KEY)
     assert "as many as usual, Prometheus alone can tell" in shop.get("/tenants/shop")

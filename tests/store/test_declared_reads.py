@@ -9,7 +9,15 @@ import pytest
 
 from bw_exporter import ingest
 from bw_exporter.store import DeferredCheck, Finding, open_store
-from bw_exporter.store.declared import DeferredOf, EventId, MarksAround, Read, StatesOf
+from bw_exporter.store.declared import (
+    DeferredOf,
+    EventId,
+    MarksAround,
+    Read,
+    SecretStatesOf,
+    StatesOf,
+    secret_key,
+)
 from bw_exporter.store.postgres.store import PostgresStore
 from bw_simulator.shop import anomalies
 from bw_simulator.shop.deliveries import deliveries
@@ -34,6 +42,7 @@ class EmptyTables:
     def __init__(self) -> None:
         self.asked: set[Read] = set()
         self._topics: dict[int, tuple[str, ...]] = {}
+        self._secrets: dict[str, tuple[str, ...]] = {}
 
     def remember_event(self, created_at: int, tenant: str, event: str) -> bool:
         return not self.knows_event(created_at, tenant, event)
@@ -43,7 +52,8 @@ class EmptyTables:
         return False
 
     def load(self, tenant: str, _kind: str, key: str) -> bytes | None:
-        self.asked.add(StatesOf(tenant, key))
+        secret = self._secrets.get(key)
+        self.asked.add(SecretStatesOf(tenant, secret) if secret else StatesOf(tenant, key))
         return None
 
     def marks_around(
@@ -57,8 +67,9 @@ class EmptyTables:
         return []
 
     def secret_topic(self, *parts: str) -> int:
-        self._topics[len(self._topics)] = parts
-        return len(self._topics) - 1
+        topic = len(self._topics)
+        self._topics[topic] = self._secrets[secret_key(topic)] = parts
+        return topic
 
     def save(self, tenant: str, kind: str, key: str, state: bytes, keep_until: int) -> None:
         """Nothing is kept."""
@@ -98,7 +109,7 @@ def test_a_work_reads_of_empty_tables_only_what_it_has_declared(basis: str) -> N
             declared = set(intake.work.reads())
             assert tables.asked <= declared, f"not declared, for {body[:80]!r}: {tables.asked - declared}"
             seen.update(type(read) for read in declared)
-    assert seen == {EventId, StatesOf, MarksAround, DeferredOf}
+    assert seen == {EventId, StatesOf, SecretStatesOf, MarksAround, DeferredOf}
 
 
 def test_ordinary_events_are_read_for_in_one_statement_each(postgres: PostgresServer) -> None:

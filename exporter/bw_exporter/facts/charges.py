@@ -1,4 +1,4 @@
-"""Charges and payment intents."""
+"""Charges, payment intents and setup intents."""
 
 from __future__ import annotations
 
@@ -52,6 +52,14 @@ class ChargeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CardFailed:
+    """A card, not held to a terminal, failed at `failed_at`; `fingerprint` is Stripe's, the same for all uses."""
+
+    fingerprint: str
+    failed_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentIntentSucceeded:
     """A payment intent that received `amount` minor units, by `charge` where it names one."""
 
@@ -96,18 +104,17 @@ def charge_made(event: Event) -> tuple[ChargeMade, ...]:
     )
 
 
-def charge_failed(event: Event) -> tuple[ChargeFailed, ...]:
+def charge_failed(event: Event) -> tuple[ChargeFailed | CardFailed, ...]:
     """Read charge.failed."""
     charge = event.object
     detail = reading.text(reading.mapping(charge, "outcome"), "reason")
-    method = reading.text(reading.mapping(charge, "payment_method_details"), "type")
-    return (
-        ChargeFailed(
-            charge=reading.own_id(charge),
-            reason=_failure_reason(reading.text(charge, "failure_code"), detail),
-            late=method not in _CARDS,
-        ),
+    details = reading.mapping(charge, "payment_method_details")
+    failed = ChargeFailed(
+        charge=reading.own_id(charge),
+        reason=_failure_reason(reading.text(charge, "failure_code"), detail),
+        late=reading.text(details, "type") not in _CARDS,
     )
+    return (failed, *_card_failed(details, event))
 
 
 def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded | InvoicePayment, ...]:
@@ -123,18 +130,36 @@ def payment_intent_succeeded(event: Event) -> tuple[PaymentIntentSucceeded | Inv
     return (succeeded, *payment_of_intent(intent, succeeded.amount, event.created_at))
 
 
-def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed, ...]:
+def payment_intent_failed(event: Event) -> tuple[PaymentIntentFailed | CardFailed, ...]:
     """Read payment_intent.payment_failed."""
     intent = event.object
     error = reading.mapping(intent, "last_payment_error")
-    return (
-        PaymentIntentFailed(
-            payment_intent=reading.own_id(intent),
-            event=event.id,
-            charge=reading.identifier(error, "charge") or _charge_of(intent),
-            reason=_failure_reason(reading.text(error, "code"), reading.text(error, "decline_code")),
-        ),
+    failed = PaymentIntentFailed(
+        payment_intent=reading.own_id(intent),
+        event=event.id,
+        charge=reading.identifier(error, "charge") or _charge_of(intent),
+        reason=_failure_reason(reading.text(error, "code"), reading.text(error, "decline_code")),
     )
+    return (failed, *_card_failed(_expanded(error, "payment_method"), event))
+
+
+def setup_intent_failed(event: Event) -> tuple[CardFailed, ...]:
+    """Read setup_intent.setup_failed: a card that was to be kept for later payments failed."""
+    error = reading.mapping(event.object, "last_setup_error")
+    return _card_failed(_expanded(error, "payment_method"), event)
+
+
+def _card_failed(method: Json, event: Event) -> tuple[CardFailed, ...]:
+    """Return the card of a payment method that failed with this event; none where its fingerprint is not said."""
+    if reading.token(method, "type") != "card":
+        return ()
+    fingerprint = reading.token(reading.mapping(method, "card"), "fingerprint")
+    return (CardFailed(fingerprint, event.created_at or 0),) if fingerprint else ()
+
+
+def _expanded(source: Json, key: str) -> Json:
+    """Return an object that may stand as its id alone; nothing is known of it then."""
+    return {} if isinstance(source.get(key), str) else reading.mapping(source, key)
 
 
 def _charge_of(intent: Json) -> str | None:
@@ -189,24 +214,27 @@ _SOLD = (
     catalog.LAST_FINDING,
 )
 _FAILED = (catalog.CHARGE_ATTEMPTS, catalog.CHARGE_FAILURES)
+_CARD = (catalog.FAILED_CARDS,)
 
 READERS = {
     "charge.succeeded": Reader(charge_made, _SOLD),
     "charge.captured": Reader(charge_made, _SOLD),
-    "charge.failed": Reader(charge_failed, _FAILED, explains=(catalog.DUPLICATE_CHARGES,)),
+    "charge.failed": Reader(charge_failed, (*_FAILED, *_CARD), explains=(catalog.DUPLICATE_CHARGES,)),
     "payment_intent.succeeded": Reader(
         payment_intent_succeeded,
         (catalog.CHARGE_ATTEMPTS, catalog.CHARGES, catalog.REVENUE),
         explains=(catalog.DUPLICATE_CHARGES,),
     ),
     "payment_intent.payment_failed": Reader(
-        payment_intent_failed, (catalog.AUTHENTICATION_FAILURES, *_FAILED)
+        payment_intent_failed, (catalog.AUTHENTICATION_FAILURES, *_FAILED, *_CARD)
     ),
+    "setup_intent.setup_failed": Reader(setup_intent_failed, _CARD),
 }
 """How each type of event of this kind of object is read."""
 
 AMOUNTS = {
     "charge": Amounts(natural=("amount", "amount_captured", "amount_refunded")),
     "payment_intent": Amounts(natural=("amount", "amount_received")),
+    "setup_intent": Amounts(),
 }
 """The amount fields of these objects."""

@@ -88,7 +88,7 @@ HANDLED_EVENT_TYPES = (
     "refund.failed", "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed",
     "charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated",
     "radar.early_fraud_warning.created", "radar.early_fraud_warning.updated",
-    "payment_intent.succeeded", "payment_intent.payment_failed",
+    "payment_intent.succeeded", "payment_intent.payment_failed", "setup_intent.setup_failed",
     "invoice.created", "invoice.finalized", "invoice.sent", "invoice.updated", "invoice.paid",
     "invoice.payment_succeeded", "invoice.payment_failed", "invoice.payment_action_required",
     "invoice.overdue", "invoice.overpaid", "invoice.marked_uncollectible", "invoice.voided",

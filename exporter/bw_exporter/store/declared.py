@@ -27,6 +27,13 @@ class StatesOf(NamedTuple):
     key: str
 
 
+class SecretStatesOf(NamedTuple):
+    """The states of an object that is known by a MAC alone: `load` by the `secret_key` of these parts' topic."""
+
+    tenant: str
+    parts: tuple[str, ...]
+
+
 class MarksAround(NamedTuple):
     """The marks of a secret topic around a moment: `marks_around`; `parts` are those of `secret_topic`."""
 
@@ -44,7 +51,16 @@ class DeferredOf(NamedTuple):
     subject: str
 
 
-Read = EventId | StatesOf | MarksAround | DeferredOf
+Read = EventId | StatesOf | SecretStatesOf | MarksAround | DeferredOf
+
+
+def secret_key(topic: int) -> str:
+    """Return the key of an object that is known by a MAC alone; `topic` is what `secret_topic` gave.
+
+    >>> secret_key(-1)
+    'mac_ffffffffffffffff'
+    """
+    return f"mac_{topic & (1 << 64) - 1:016x}"
 
 
 @dataclass(frozen=True, slots=True)

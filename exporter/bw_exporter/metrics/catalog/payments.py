@@ -38,6 +38,12 @@ REVENUE = Family(
     "Gross revenue on the tenant's revenue basis, in minor units of the currency.",
     (CURRENCY,),
 )
+FAILED_CARDS = Family(
+    45,
+    "billing_failed_cards",
+    "gauge",
+    "Different cards that failed within the last 10 minutes, setups for later payments included; up to 10000.",
+)
 REFUNDS = Family(7, "billing_refunds_total", "counter", "Refunds made, each once.")
 REFUNDED = Family(
     8,

@@ -16,7 +16,7 @@ from bw_exporter.errors import StoreUnavailableError
 from bw_exporter.metrics.catalog import FAMILIES
 from bw_exporter.metrics.series import Change
 from bw_exporter.store.catalogue import fingerprint, in_parts
-from bw_exporter.store.declared import DeclaredWork, MarksAround, Read
+from bw_exporter.store.declared import DeclaredWork, MarksAround, Read, SecretStatesOf, StatesOf, secret_key
 from bw_exporter.store.group_commit import GroupCommit
 from bw_exporter.store.marks import BEFORE_ALL, MarkRow, in_steps, oldest_in_steps, secret_topic
 from bw_exporter.store.postgres import upkeep
@@ -218,9 +218,11 @@ class PostgresStore:
         return Foreseen(work.run, reads)
 
     def _of_table(self, read: Read) -> TableRead:
-        if not isinstance(read, MarksAround):
+        if not isinstance(read, MarksAround | SecretStatesOf):
             return read
         topic = secret_topic(self._payer_key, read.parts)
+        if isinstance(read, SecretStatesOf):
+            return StatesOf(read.tenant, secret_key(topic))
         return Span(read.tenant, topic, read.at - read.within_seconds, read.at + read.within_seconds)
 
     def _own_write(self, work: Callable[[Connection], None]) -> None:
