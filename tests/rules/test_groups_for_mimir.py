@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bw_rules.cli import main
-from bw_rules.detectors import DETECTORS
+from bw_rules.detectors import DETECTORS, OFF_UNTIL_ASKED_FOR
 from bw_rules.groups import build
 from bw_rules.groups.rule import Alert
 from bw_rules.render import mimir, prometheus
@@ -66,7 +66,7 @@ def test_a_detector_that_is_off_for_all_leaves_no_empty_group(config: Callable[[
     groups = split(config(off + on))
     assert all(group.rules for group in groups)
     detectors = {build.detector_of(group.name) for group in groups}
-    assert detectors == {*DETECTORS, "watchdog"} - {"webhook_lag"}
+    assert detectors == {*DETECTORS, "watchdog"} - {"webhook_lag", *OFF_UNTIL_ASKED_FOR}
 
 
 def test_more_groups_than_mimir_takes_by_default_are_told(

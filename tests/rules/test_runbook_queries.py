@@ -22,6 +22,7 @@ QUERIES = [
     for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL)
 ]
 EXPORTED = {name for family in catalog.FAMILIES for name in family.sample_names}
+LABELS = {"tenant", *(label for family in catalog.FAMILIES for label in family.label_names)}
 NOW_MINUTES = 3 * 24 * 60
 
 
@@ -55,7 +56,7 @@ def test_a_query_of_a_runbook_parses_and_names_exported_series_and_their_labels(
     found = selectors(query)
     assert {each.name for each in found} <= EXPORTED, page
     for by in re.findall(r"by \(([\w, ]+)\)", query):
-        assert set(by.split(", ")) <= {"tenant", "reason", "result", "currency"}
+        assert set(by.split(", ")) <= LABELS
     assert all(any(matcher.name == "tenant" for matcher in each.matchers.matchers) for each in found)
 
 

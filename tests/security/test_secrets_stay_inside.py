@@ -114,7 +114,9 @@ def test_memory_and_environment_are_for_root_alone_and_no_core_is_written():
                     os.setgid(NOBODY)
                     os.setuid(NOBODY)
                 keep_memory_private()
-                signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # which is ignored below a shell's background job
+                signal.signal(
+                    signal.SIGQUIT, signal.SIG_DFL
+                )  # which is ignored below a shell's background job
                 _, hard = resource.getrlimit(resource.RLIMIT_CORE)
                 resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
                 os.write(tell, b"x")

@@ -205,7 +205,7 @@ DETECTOR = Detector(
         f"{first_look(catalog.SUBSCRIPTION_CHANGES, 'change', '1d')}"
         "\n   Mostly `canceled`: a script, an import, a plan that was taken away, or a dunning setting that cancels. "
         "`paused`: somebody paused collection. `downgraded`: a price was changed.\n"
-        f"2. How much by each movement, in minor units?{first_look(catalog.MRR_MOVEMENT, 'movement', '1d')}"
+        f"2. How much by each movement, in minor units?{first_look(catalog.MRR_MOVEMENT, 'currency, movement', '1d')}"
         "\n   In the month after an upgrade from a version that did not count MRR, contractions may be coupons, which "
         "that version did not remember.\n"
         "3. In the Stripe dashboard, Billing, Subscriptions: do those that ended share a product, a price, a user or "

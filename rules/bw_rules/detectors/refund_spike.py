@@ -7,12 +7,13 @@ from bw_rules.toolkit.detector import Runbook
 from bw_rules.toolkit.promql import DAY, HOUR, counter
 from bw_rules.toolkit.rise import first_look
 from bw_rules.toolkit.spike import AtLeast, Spike, SpikeThresholds, at_least
-from bw_rules.toolkit.thresholds import Severity
+from bw_rules.toolkit.thresholds import Enabled, Severity
 
 
 class Thresholds(SpikeThresholds):
-    """When refunds are a spike."""
+    """When refunds are a spike; off until asked for, as its false alarms are not measured yet."""
 
+    enabled: Enabled = False
     severity: Severity = "warning"
     min_refunds: AtLeast = at_least(5, "refunds")
 
