@@ -81,6 +81,18 @@ def test_processes_agree_on_a_file_that_is_copied_over_and_go_on_when_the_copy_i
         assert value(first, "shop") == 3
 
 
+def test_another_programs_checkpoint_that_empties_the_log_costs_nothing(path: Path) -> None:
+    """A process that did not begin the log before begins the next one with random salts, half of them lower."""
+    url = f"sqlite:///{path}"
+    for _ in range(6):
+        with closing(open_store(url)) as first, closing(open_store(url)) as second:
+            for store in (first, second, first, second):
+                store.write(add("shop"))
+                with closing(sqlite3.connect(path)) as other:
+                    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert counted(path) == 24
+
+
 def test_pages_overwritten_in_the_middle_are_not_adopted_while_it_is_open(path: Path) -> None:
     with closing(open_store(f"sqlite:///{path}")) as store:
         with path.open("r+b") as file:

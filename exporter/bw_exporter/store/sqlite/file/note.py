@@ -14,6 +14,8 @@ NOTE_BYTES = 512
 
 END_AT = 448
 _END = struct.Struct(">B?8s4I38x")
+_OLDER_STEPS = 1 << 20
+"""So many logs would be 16 TB of commits."""
 _IS_END = 1
 """The first byte of an end. Where there is none, or an older version wrote its note last, a space is there."""
 
@@ -51,7 +53,7 @@ class Note:
 class End(NamedTuple):
     """Where the log ends: its last frame, with the checksum over all before it.
 
-    `salts` are those of the log's header: the first counts up whenever the log is begun anew.
+    `salts` are those of the log's header: the first counts up when the log is begun anew by who wrote it.
     """
 
     salts: bytes
@@ -65,12 +67,14 @@ class End(NamedTuple):
 
 
 def is_later(salts: bytes, than: bytes) -> bool:
-    """Tell whether a log's salts are later ones.
+    """Tell whether a log's salts are later ones, or of a log that has nothing to do with the other.
 
-    https://www.sqlite.org/fileformat2.html#wal_file_format
+    The first salt counts up with each log, but where another program's checkpoint emptied the log, SQLite begins the
+    next one with random salts. So only a log of few steps before is known to be older.
+    https://www.sqlite.org/fileformat2.html#the_write_ahead_log
     """
-    steps = (int.from_bytes(salts[:4], "big") - int.from_bytes(than[:4], "big")) & 0xFFFFFFFF
-    return 0 < steps < 1 << 31
+    steps_back = (int.from_bytes(than[:4], "big") - int.from_bytes(salts[:4], "big")) & 0xFFFFFFFF
+    return steps_back >= _OLDER_STEPS
 
 
 def note_in(raw: bytes) -> Note | None:
