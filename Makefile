@@ -23,7 +23,7 @@ demo: $(INSTALLED) tools ## exporter, Prometheus, Alertmanager and made-up shops
 	@$(BIN)/python scripts/demo $(DEMO)
 
 test: $(INSTALLED) tools ## run all tests (one file: make test TESTS=tests/shop)
-	@test -n "$(TESTS)" || echo "All tests take about 8 minutes on two quiet cores. TESTS=tests/shop runs one folder;" \
+	@test -n "$(TESTS)" || echo "All tests take about 17 minutes on two quiet cores. TESTS=tests/shop runs one folder;" \
 		"TEST_PATIENCE=10 waits longer, for a machine that is slow or busy."
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
