@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bw_exporter.config.check_settings import InvoiceCheckSettings
 from bw_exporter.config.durations import render as duration
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.finding import of_kind
-from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.thresholds import Base
 
 
@@ -25,15 +24,10 @@ def description(t: Thresholds) -> str:
     )
 
 
-DETECTOR = Detector(
+DETECTOR = FINDING.detector(
     alert="BillingDoubleInvoice",
     summary="A subscription was billed twice for the same time.",
-    recordings=FINDING.recordings,
-    condition=FINDING.condition,
-    threshold=FINDING.threshold,
     description=description,
-    reach=lambda t: int(t.hold),
-    findings=True,
     runbook=Runbook(
         meaning="Two invoices of one subscription ask for the same time of the same item, both are due, and after "
         "`grace` neither was voided, written off or credited. Invoices with prorations or credits, of plan "
@@ -44,11 +38,8 @@ DETECTOR = Detector(
         "3. Does a program of yours make invoices beside Stripe's own schedule, or was the billing anchor moved?",
         tune="`grace` if your corrections come later. It acts in the exporter. `hold` is how long the alert stands.",
     ),
-    cases=FINDING.cases,
-    panel=Panel(
-        "Double invoices",
-        "Double invoices when they were found. Normal: zero. Which: bw-exporter findings --tenant $tenant.",
-        f"tenant:{FINDING.found.name}:delta$hold",
-        f"tenant:{FINDING.found.name}:threshold$hold",
+    title="Double invoices",
+    normal=(
+        "Double invoices when they were found. Normal: zero. Which: bw-exporter findings --tenant $tenant."
     ),
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bw_exporter.config.check_settings import DuplicateChargeSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.finding import Finding
-from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
 from bw_rules.toolkit.thresholds import Base, Severity
 
@@ -30,15 +29,10 @@ def description(t: Thresholds) -> str:
     )
 
 
-DETECTOR = Detector(
+DETECTOR = FINDING.detector(
     alert="BillingDuplicateCharge",
     summary="A customer was charged twice.",
-    recordings=FINDING.recordings,
-    condition=FINDING.condition,
-    threshold=FINDING.threshold,
     description=description,
-    reach=lambda t: int(t.hold),
-    findings=True,
     runbook=Runbook(
         meaning="The same payer was charged the same amount in the same currency again within `window`, both charges "
         "succeeded, and by the end of `grace` nothing explained it: the first was not refunded in full before the "
@@ -52,12 +46,9 @@ DETECTOR = Detector(
         "a second charge come late. `distinct_metadata: [order_id]` where your shop writes on a charge what it is for. "
         "These act in the exporter. `hold` is how long the alert stands.",
     ),
-    cases=FINDING.cases,
-    panel=Panel(
-        "Duplicate charges",
+    title="Duplicate charges",
+    normal=(
         "The same amount taken again from the same payer, and not given back. Normal: zero. Which charges: "
-        "bw-exporter findings --tenant $tenant.",
-        f"tenant:{FOUND.name}:delta$hold",
-        f"tenant:{FOUND.name}:threshold$hold",
+        "bw-exporter findings --tenant $tenant."
     ),
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bw_exporter.config.check_settings import InvoiceMismatchSettings
 from bw_exporter.config.durations import render as duration
 from bw_exporter.metrics import catalog
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.finding import Finding
-from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, counter
 from bw_rules.toolkit.thresholds import Base
 
@@ -30,15 +29,10 @@ def description(t: Thresholds) -> str:
     )
 
 
-DETECTOR = Detector(
+DETECTOR = FINDING.detector(
     alert="BillingInvoiceMismatch",
     summary="An invoice asks for another amount than its subscription.",
-    recordings=FINDING.recordings,
-    condition=FINDING.condition,
-    threshold=FINDING.threshold,
     description=description,
-    reach=lambda t: int(t.hold),
-    findings=True,
     runbook=Runbook(
         meaning="A recurring line of an invoice differs from price and quantity of its subscription by more than "
         "rounding and `tolerance` allow. Invoices that cannot be judged surely (metered, tiered, …) are abstained from "
@@ -50,12 +44,9 @@ DETECTOR = Detector(
         tune="`tolerance` in minor units a line; `grace` if your subscription events come late. Both act in the "
         "exporter. `hold` is how long the alert stands.",
     ),
-    cases=FINDING.cases,
-    panel=Panel(
-        "Invoice mismatches",
+    title="Invoice mismatches",
+    normal=(
         "Invoices that ask for another amount than their subscription says. Normal: zero. Which invoices: "
-        "bw-exporter findings --tenant $tenant.",
-        f"tenant:{FOUND.name}:delta$hold",
-        f"tenant:{FOUND.name}:threshold$hold",
+        "bw-exporter findings --tenant $tenant."
     ),
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bw_exporter.config.check_settings import InvoiceCheckSettings
 from bw_exporter.config.durations import render as duration
-from bw_rules.toolkit.detector import VALUE, Detector, Runbook
+from bw_rules.toolkit.detector import VALUE, Runbook
 from bw_rules.toolkit.finding import of_kind
-from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.thresholds import Base
 
 
@@ -25,15 +24,10 @@ def description(t: Thresholds) -> str:
     )
 
 
-DETECTOR = Detector(
+DETECTOR = FINDING.detector(
     alert="BillingNegativeInvoice",
     summary="An invoice asks for nothing or less.",
-    recordings=FINDING.recordings,
-    condition=FINDING.condition,
-    threshold=FINDING.threshold,
     description=description,
-    reach=lambda t: int(t.hold),
-    findings=True,
     runbook=Runbook(
         meaning="An invoice's total is negative though its lines without prorations are negative too, or a "
         "renewal's total is zero though the subscription costs something: no trial, coupon, credit, proration or "
@@ -46,12 +40,9 @@ DETECTOR = Detector(
         tune="`grace` if your subscription events come late. It acts in the exporter. `hold` is how long the "
         "alert stands.",
     ),
-    cases=FINDING.cases,
-    panel=Panel(
-        "Negative and zero invoices",
+    title="Negative and zero invoices",
+    normal=(
         "Negative and zero invoices when they were found. Normal: zero. Which: bw-exporter findings --tenant "
-        "$tenant.",
-        f"tenant:{FINDING.found.name}:delta$hold",
-        f"tenant:{FINDING.found.name}:threshold$hold",
+        "$tenant."
     ),
 )

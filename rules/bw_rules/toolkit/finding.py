@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bw_exporter.metrics import catalog
 from bw_rules.toolkit.cases import ALWAYS, MINUTE, Case, Outcome, Series, Steps, steps
+from bw_rules.toolkit.detector import Detector
+from bw_rules.toolkit.panel import Panel
 from bw_rules.toolkit.promql import HOUR, Counter, Recording, Scope, counter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bw_exporter.metrics.family import Family
+    from bw_rules.toolkit.detector import Runbook
 
 
 class Held(Protocol):
@@ -32,6 +37,36 @@ class Finding:
     last: Family | None
     metric: Family
     labels: str = ""
+
+    def detector(
+        self,
+        *,
+        alert: str,
+        summary: str,
+        description: Callable[[Any], str],
+        runbook: Runbook,
+        title: str,
+        normal: str,
+    ) -> Detector:
+        """Return the whole detector; `title` and `normal` are its panel's title and description."""
+        return Detector(
+            alert=alert,
+            summary=summary,
+            recordings=self.recordings,
+            condition=self.condition,
+            threshold=self.threshold,
+            description=description,
+            reach=lambda t: int(t.hold),
+            findings=True,
+            runbook=runbook,
+            cases=self.cases,
+            panel=Panel(
+                title,
+                normal,
+                f"tenant:{self.found.name}:delta$hold",
+                f"tenant:{self.found.name}:threshold$hold",
+            ),
+        )
 
     def recordings(self, t: Held, scope: Scope) -> tuple[Recording, ...]:
         """How many were found within the hold."""
