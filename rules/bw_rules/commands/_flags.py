@@ -14,7 +14,7 @@ from functools import partial
 
 import click
 
-from bw_exporter.command_line import flags
+from bw_exporter.command_line import flags, options
 from bw_exporter.config import tenants
 from bw_exporter.config.problems import nearest
 from bw_exporter.config.tenants import Tenants
@@ -47,6 +47,21 @@ def at(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("write it in Unix seconds")
     return int(text)
+
+
+prometheus = flag(
+    "--prometheus",
+    "The Prometheus that scrapes the exporter.",
+    read=options.url,
+    required=True,
+    metavar="URL",
+)
+since = flag(
+    "--since", "How much of the past is judged.", read=options.duration, default="28d", metavar="DURATION"
+)
+until_at = flag("--until", "When it ends, in Unix seconds.", read=at, shown_default="now", metavar="SECONDS")
+one_tenant = flag("--tenant", "One tenant alone.", metavar="T")
+one_detector = flag("--detector", "One detector alone.", metavar="D")
 
 
 def until(asked: int | None, since: int, step: int, now: int) -> int:

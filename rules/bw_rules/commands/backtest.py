@@ -31,16 +31,10 @@ def _step(text: str) -> int:
 
 @click.command("backtest", cls=Command)
 @_flags.config_file
-@flag(
-    "--prometheus",
-    "The Prometheus that scrapes the exporter.",
-    read=options.url,
-    required=True,
-    metavar="URL",
-)
+@_flags.prometheus
 @_rendering.job
-@flag("--since", "How much of the past is judged.", read=options.duration, default="28d", metavar="DURATION")
-@flag("--until", "When it ends, in Unix seconds.", read=_flags.at, shown_default="now", metavar="SECONDS")
+@_flags.since
+@_flags.until_at
 @flag(
     "--step",
     "How often rules are evaluated; Prometheus does it each minute, which takes twice as long.",
@@ -48,8 +42,8 @@ def _step(text: str) -> int:
     default="2m",
     metavar="DURATION",
 )
-@flag("--tenant", "One tenant alone.", metavar="T")
-@flag("--detector", "One detector alone.", metavar="D")
+@_flags.one_tenant
+@_flags.one_detector
 @flag(
     "--set",
     "Try this as well, for every tenant, side by side; may be repeated. Several with commas are tried together.",

@@ -25,18 +25,12 @@ def _number(text: str) -> float:
 
 @click.command("tune", cls=Command)
 @_flags.config_file
-@flag(
-    "--prometheus",
-    "The Prometheus that scrapes the exporter.",
-    read=options.url,
-    required=True,
-    metavar="URL",
-)
+@_flags.prometheus
 @_rendering.job
-@flag("--since", "How much of the past is judged.", read=options.duration, default="28d", metavar="DURATION")
-@flag("--until", "When it ends, in Unix seconds.", read=_flags.at, shown_default="now", metavar="SECONDS")
-@flag("--tenant", "One tenant alone.", metavar="T")
-@flag("--detector", "One detector alone.", metavar="D")
+@_flags.since
+@_flags.until_at
+@_flags.one_tenant
+@_flags.one_detector
 @flag(
     "--alerts-a-month",
     "How many alerts of each tenant's detector are not too many; confirmed ones do not count.",
